@@ -1,0 +1,137 @@
+import type { Attempt, ErrorKind } from "./types.ts";
+
+/** Exit codes of the program (contract; after sysexits.h where it has one). */
+export const EXIT = {
+  ok: 0,
+  internal: 1,
+  usage: 64,
+  data: 65,
+  unavailable: 69,
+  tempfail: 75,
+  permission: 77,
+  config: 78,
+} as const;
+export type ExitCode = typeof EXIT[keyof typeof EXIT];
+
+export interface AgentErrorOptions {
+  readonly exitCode: ExitCode;
+  /** What the reader can do about it, in one sentence. */
+  readonly remedy?: string;
+  readonly cause?: unknown;
+}
+
+/** An error whose message is meant for the person at the keyboard: what happened, where, and what to do. */
+export class AgentError extends Error {
+  override readonly name: string = "AgentError";
+  readonly exitCode: ExitCode;
+  readonly remedy: string | undefined;
+
+  constructor(message: string, { exitCode, remedy, cause }: AgentErrorOptions) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.exitCode = exitCode;
+    this.remedy = remedy;
+  }
+}
+
+/** One thing wrong with a configuration file. */
+export interface ConfigProblem {
+  /** Where in the file: `profiles.privacy_mode.fallback_chain[0]`, or empty for the file as a whole. */
+  readonly path: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+/** A configuration that cannot be used. Lists every problem found, not only the first. */
+export class ConfigError extends AgentError {
+  override readonly name = "ConfigError";
+  readonly file: string;
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(file: string, problems: readonly ConfigProblem[]) {
+    const lines = problems.map(({ path, message, remedy }) => `  ${path ? `${path}: ` : ""}${message} → ${remedy}`);
+    super(`Cannot use ${file}:\n${lines.join("\n")}`, { exitCode: EXIT.config });
+    this.file = file;
+    this.problems = problems;
+  }
+}
+
+export interface ProviderErrorOptions {
+  readonly provider: string;
+  readonly model?: string;
+  /** HTTP status, when the provider answered with one. */
+  readonly status?: number;
+  /** Epoch milliseconds before which the provider does not want to be asked again. */
+  readonly retryAtMs?: number;
+  readonly remedy?: string;
+  /** True when the model was still being loaded: slow, but not a fault of the provider. */
+  readonly whileLoading?: boolean;
+  readonly cause?: unknown;
+}
+
+/** The one error a provider throws. `kind` alone decides what the router does; nothing reads the message. */
+export class ProviderError extends Error {
+  override readonly name = "ProviderError";
+  readonly kind: ErrorKind;
+  readonly provider: string;
+  readonly model: string | undefined;
+  readonly status: number | undefined;
+  readonly retryAtMs: number | undefined;
+  readonly remedy: string | undefined;
+  readonly whileLoading: boolean;
+
+  constructor(kind: ErrorKind, message: string, options: ProviderErrorOptions) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.kind = kind;
+    this.provider = options.provider;
+    this.model = options.model;
+    this.status = options.status;
+    this.retryAtMs = options.retryAtMs;
+    this.remedy = options.remedy;
+    this.whileLoading = options.whileLoading ?? false;
+  }
+}
+
+export interface NoAnswerOptions {
+  readonly kind: ErrorKind;
+  readonly attempts: readonly Attempt[];
+  readonly remedy?: string;
+  /** Epoch milliseconds at which trying again may work. */
+  readonly retryAtMs?: number;
+  readonly cause?: unknown;
+}
+
+/** The router could not give an answer. Lists every attempt with its kind. */
+export class NoAnswerError extends AgentError {
+  override readonly name = "NoAnswerError";
+  readonly kind: ErrorKind;
+  readonly attempts: readonly Attempt[];
+  readonly retryAtMs: number | undefined;
+
+  constructor(message: string, { kind, attempts, remedy, retryAtMs, cause }: NoAnswerOptions) {
+    super(message, { exitCode: exitCodeOf(kind), ...(remedy && { remedy }), cause });
+    this.kind = kind;
+    this.attempts = attempts;
+    this.retryAtMs = retryAtMs;
+  }
+}
+
+/** The exit code that tells a script what kind of failure it was. */
+export function exitCodeOf(kind: ErrorKind): ExitCode {
+  switch (kind) {
+    case "rate_limit":
+    case "timeout":
+      return EXIT.tempfail;
+    case "auth":
+    case "egress_denied":
+      return EXIT.permission;
+    case "context_length":
+    case "bad_request":
+    case "content_filter":
+      return EXIT.data;
+    case "unavailable":
+    case "model_not_found":
+    case "protocol":
+    case "aborted":
+      return EXIT.unavailable;
+  }
+}

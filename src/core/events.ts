@@ -1,0 +1,65 @@
+import type { ErrorKind, ModelRef, Role } from "./types.ts";
+
+export type BreakerState = "closed" | "open" | "half_open";
+
+/** Every event of the program by name. Payloads are JSON and never carry message content or a secret. */
+export interface EventMap {
+  /** A call moved on to another model; `to` is null when none was left. */
+  "router.fallback": { role: Role; from: ModelRef; to: ModelRef | null; kind: ErrorKind };
+  "router.breaker_changed": {
+    provider: string;
+    from: BreakerState;
+    to: BreakerState;
+    reason: string;
+    failures: number;
+    /** ISO 8601 moment of the next probe; null unless open. */
+    retry_at: string | null;
+  };
+  "config.router_reloaded": {
+    ok: boolean;
+    /** Readable lines of what differs from the configuration before. */
+    changes: readonly string[];
+    /** Why the new file was refused; the old configuration goes on serving. */
+    problems: readonly string[];
+  };
+  "security.egress_denied": { provider: string; model: string | null; reason: string; remedy: string };
+  /** Something a person should act on, with the remedy. */
+  "system.warning": { code: string; message: string; remedy: string };
+}
+
+export type EventName = keyof EventMap;
+export type AgentEvent = {
+  [Name in EventName]: { readonly name: Name; readonly data: Readonly<EventMap[Name]> };
+}[EventName];
+
+export interface EventBus {
+  emit<Name extends EventName>(name: Name, data: EventMap[Name]): void;
+  /** Calls `listener` for every event until the returned function is called. */
+  subscribe(listener: (event: AgentEvent) => void): () => void;
+}
+
+export interface EventBusOptions {
+  /** Told when a listener throws. */
+  readonly onListenerError: (error: unknown) => void;
+}
+
+/** A synchronous bus: a listener that throws never disturbs the emitter or the other listeners. */
+export function createEventBus({ onListenerError }: EventBusOptions): EventBus {
+  const listeners = new Set<(event: AgentEvent) => void>();
+  return {
+    emit(name, data) {
+      const event = { name, data } as AgentEvent;
+      for (const listener of listeners) {
+        try {
+          listener(event);
+        } catch (error) {
+          onListenerError(error);
+        }
+      }
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+}

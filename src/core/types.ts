@@ -1,0 +1,165 @@
+/** Shapes that every room speaks: requests, answers, usage. Fields that leave the program are snake_case. */
+
+/** The agent roles a model can be assigned to. `embeddings` is the only one that does not chat. */
+export const ROLES = [
+  "identity_core",
+  "communication",
+  "governance",
+  "business",
+  "technical",
+  "embeddings",
+] as const;
+export type Role = typeof ROLES[number];
+
+/** A model reference `provider/model`; the provider ends at the first slash. */
+export type ModelRef = string;
+
+/** A base64 image without a `data:` prefix. */
+export interface Image {
+  readonly mime_type: string;
+  readonly data: string;
+}
+
+export interface ToolDefinition {
+  readonly name: string;
+  readonly description?: string;
+  /** JSON Schema of the arguments object. */
+  readonly parameters: Readonly<Record<string, unknown>>;
+}
+
+export interface ToolCall {
+  readonly id: string;
+  readonly name: string;
+  readonly arguments: Readonly<Record<string, unknown>>;
+  /** Opaque state that Gemini wants back with the call in the next turn (`thoughtSignature`). */
+  readonly signature?: string;
+}
+
+export type Message =
+  | { readonly role: "system"; readonly content: string }
+  | { readonly role: "user"; readonly content: string; readonly images?: readonly Image[] }
+  | { readonly role: "assistant"; readonly content: string; readonly tool_calls?: readonly ToolCall[] }
+  | {
+    readonly role: "tool";
+    readonly content: string;
+    readonly tool_call_id: string;
+    readonly tool_name?: string;
+  };
+
+/** `false` (default) asks for no visible thinking; a level is passed on where the provider knows levels. */
+export type Think = boolean | "low" | "medium" | "high";
+
+/** What a generation may ask for besides its messages. All optional; the provider's default applies otherwise. */
+export interface GenerationOptions {
+  readonly temperature?: number;
+  /** Upper bound of generated tokens, thinking included. */
+  readonly max_tokens?: number;
+  readonly stop?: readonly string[];
+  /** JSON Schema the answer has to match. */
+  readonly json_schema?: Readonly<Record<string, unknown>>;
+  readonly tools?: readonly ToolDefinition[];
+  readonly think?: Think;
+}
+
+export type Priority = "interactive" | "background";
+
+/** One generation. Exactly one of `prompt` and `messages`. */
+export interface GenerateRequest extends GenerationOptions {
+  readonly prompt?: string;
+  readonly messages?: readonly Message[];
+  /** Images that go with `prompt`. */
+  readonly images?: readonly Image[];
+  readonly system_prompt?: string;
+  /** Default `identity_core`. */
+  readonly role?: Role;
+  /** A model reference, or `auto` (default): the role's model. */
+  readonly model?: ModelRef | "auto";
+  /** Default `interactive`; `background` waits behind every interactive call. */
+  readonly priority?: Priority;
+  readonly signal?: AbortSignal;
+}
+
+export type FinishReason = "stop" | "length" | "tool_calls";
+
+/** Token counts. `cached_input` is part of `input`, `reasoning` is part of `output`. */
+export interface Usage {
+  readonly input: number;
+  readonly cached_input: number;
+  readonly output: number;
+  readonly reasoning: number;
+  readonly total: number;
+  readonly source: "provider" | "estimated";
+  /** The provider's own usage object, untouched; `null` when it sent none. */
+  readonly raw: unknown;
+}
+
+export type ErrorKind =
+  | "unavailable"
+  | "timeout"
+  | "rate_limit"
+  | "auth"
+  | "model_not_found"
+  | "context_length"
+  | "bad_request"
+  | "content_filter"
+  | "protocol"
+  | "aborted"
+  | "egress_denied";
+
+/** One try at one model. `skipped` never reached the provider. */
+export interface Attempt {
+  readonly provider: string;
+  readonly model: string;
+  readonly outcome: "ok" | "failed" | "skipped" | "aborted";
+  readonly error_kind?: ErrorKind;
+  /** Why it failed or was skipped, and what to do; never a secret and never message content. */
+  readonly reason?: string;
+  /** Milliseconds from the start of the attempt to its end. */
+  readonly ms: number;
+}
+
+export interface ModelResponse {
+  readonly content: string;
+  readonly provider: string;
+  readonly model: string;
+  readonly role: Role;
+  readonly profile: string;
+  readonly finish_reason: FinishReason;
+  readonly usage: Usage;
+  /** Cost in US dollars; `null` when the model has no price in models.json. */
+  readonly cost_usd: number | null;
+  /** Milliseconds from the call to its end, waiting and failed attempts included. */
+  readonly latency_ms: number;
+  /** Milliseconds from the call to the first delta of the answer. */
+  readonly first_token_ms: number;
+  /** True when another model than the first choice answered. */
+  readonly fallback: boolean;
+  readonly attempts: readonly Attempt[];
+  readonly tool_calls?: readonly ToolCall[];
+  readonly thinking?: string;
+}
+
+export type Delta =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "thinking"; readonly text: string }
+  | { readonly type: "tool_call"; readonly call: ToolCall };
+
+/** What `stream` yields: deltas, then exactly one `done` as the last item. */
+export type StreamItem = Delta | { readonly type: "done"; readonly response: ModelResponse };
+
+export interface EmbedResponse {
+  /** One vector a text, in the order given. */
+  readonly vectors: readonly (readonly number[])[];
+  readonly provider: string;
+  readonly model: string;
+  readonly usage: Usage;
+  readonly cost_usd: number | null;
+  readonly latency_ms: number;
+}
+
+/** Splits `groq/openai/gpt-oss-120b` into `groq` and `openai/gpt-oss-120b`; `undefined` when there is no model part. */
+export function parseModelRef(ref: ModelRef): { provider: string; model: string } | undefined {
+  const slash = ref.indexOf("/");
+  if (slash <= 0 || slash === ref.length - 1) return undefined;
+  return { provider: ref.slice(0, slash), model: ref.slice(slash + 1) };
+}
