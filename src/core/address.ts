@@ -32,3 +32,9 @@ function ipv4(host: string): number[] | undefined {
   const octets = host.split(".").map(Number);
   return octets.every((octet) => octet <= 255) ? octets : undefined;
 }
+
+/** `host:port` of a URL, as a grant of the sandbox names it. */
+export function hostAndPort(url: string): string {
+  const { hostname, port, protocol } = new URL(url);
+  return `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
+}

@@ -1,6 +1,6 @@
 import type { Attempt, ErrorKind } from "./types.ts";
 
-/** Exit codes of the program (contract; after sysexits.h where it has one). */
+/** Exit codes of the program, after sysexits.h where it has one; `interrupted` as a shell expects it of Ctrl-C. */
 export const EXIT = {
   ok: 0,
   internal: 1,
@@ -10,6 +10,7 @@ export const EXIT = {
   tempfail: 75,
   permission: 77,
   config: 78,
+  interrupted: 130,
 } as const;
 export type ExitCode = typeof EXIT[keyof typeof EXIT];
 
@@ -128,10 +129,11 @@ export function exitCodeOf(kind: ErrorKind): ExitCode {
     case "bad_request":
     case "content_filter":
       return EXIT.data;
+    case "aborted":
+      return EXIT.interrupted;
     case "unavailable":
     case "model_not_found":
     case "protocol":
-    case "aborted":
       return EXIT.unavailable;
   }
 }

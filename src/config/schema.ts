@@ -1,0 +1,129 @@
+import { z } from "zod";
+import { ROLES } from "../core/types.ts";
+
+/** The kinds of provider this program speaks to. Only `ollama` runs on the user's own machine or network. */
+export const PROVIDER_TYPES = ["ollama", "groq", "gemini"] as const;
+
+/** What the name of an environment variable looks like. */
+export const VARIABLE_NAME = /^[A-Z][A-Z0-9_]*$/;
+
+// Names become parts of references, metrics and file paths in messages, so they stay plain.
+const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/)
+  .meta({ description: "a name of letters, digits, _ . - (64 at most), beginning with a letter or a digit" });
+const modelName = z.string().regex(/^[^\s/]\S{0,255}$/)
+  .meta({ description: "the provider's own name of the model, without spaces" });
+// The rules check the form of a reference, with a better message; the pattern here is for editors.
+const reference = z.string().meta({
+  description: "a model as provider/model, for example ollama/llama3.2",
+  pattern: "^[^/]+/.+$",
+});
+const chain = z.array(reference).meta({ description: "models in the order in which they are tried" });
+const seconds = (description: string) => z.number().min(0.001).max(86_400).meta({ description });
+const price = (description: string) => z.number().min(0).max(10_000).meta({ description });
+
+const priceSchema = z.strictObject({
+  input: price("US dollars per million input tokens"),
+  cached_input: price("US dollars per million input tokens the provider had cached").exactOptional(),
+  output: price("US dollars per million output tokens, thinking included"),
+}).meta({
+  description: "what the provider charges; leave it out when you do not know: the cost is then unknown, not 0",
+});
+
+const modelSchema = z.strictObject({
+  context: z.int().min(1).max(16_777_216).meta({ description: "context window in tokens" }),
+  embeddings: z.boolean().exactOptional().meta({
+    description: "true for a model that makes vectors and does not chat",
+  }),
+  usd_per_million: priceSchema.exactOptional(),
+}).meta({ description: "one model of the provider" });
+
+const attemptDeadlines = {
+  load_seconds: seconds("to the first token while the model is not in memory yet"),
+  first_token_seconds: seconds("to the first token otherwise"),
+  idle_seconds: seconds("between two pieces of an answer"),
+};
+
+const providerSchema = z.strictObject({
+  type: z.enum(PROVIDER_TYPES).meta({ description: "which protocol it speaks" }),
+  base_url: z.string().exactOptional().meta({
+    description: "where it listens: scheme, host and port only, for example http://127.0.0.1:11434",
+  }),
+  api_key_env: z.string().exactOptional().meta({
+    description: "name of the variable (environment or .env) that holds the API key, for example GROQ_API_KEY",
+    pattern: VARIABLE_NAME.source,
+  }),
+  max_concurrent: z.int().min(1).max(256).exactOptional().meta({
+    description: "calls at a time; default 1 for ollama, 8 otherwise",
+  }),
+  max_waiting: z.int().min(0).max(10_000).default(64).meta({
+    description: "calls that may wait for their turn; further ones go to the next model",
+  }),
+  deadlines: z.strictObject({
+    load_seconds: attemptDeadlines.load_seconds.exactOptional(),
+    first_token_seconds: attemptDeadlines.first_token_seconds.exactOptional(),
+    idle_seconds: attemptDeadlines.idle_seconds.exactOptional(),
+  }).exactOptional().meta({ description: "deadlines of this provider where they differ from the general ones" }),
+  models: z.record(modelName, modelSchema).meta({ description: "the models of this provider by name" }),
+}).transform((provider) => ({
+  ...provider,
+  // Ollama answers one request at a time per model: more would only make all of them slower.
+  max_concurrent: provider.max_concurrent ?? (provider.type === "ollama" ? 1 : 8),
+}));
+
+const assignments = z.partialRecord(z.enum(ROLES), reference)
+  .meta({ description: "the model of each role; a role without one uses the head of the chain" });
+
+const profileSchema = z.strictObject({
+  local_only: z.boolean().exactOptional().meta({
+    description: "true: every model must run on this machine or network, and nothing else is asked",
+  }),
+  fallback_chain: chain.exactOptional(),
+  assignments: z.partialRecord(z.enum([...ROLES, "*"]), reference).exactOptional().meta({
+    description: 'roles this profile gives another model; "*" is every role but embeddings',
+  }),
+}).meta({ description: "replaces the general chain and the assignments it names" });
+
+/** Shape, bounds and defaults of models.json. What concerns several places at once is in rules.ts. */
+export const modelsSchema = z.strictObject({
+  $schema: z.string().exactOptional().meta({ description: "path of the JSON Schema, for your editor" }),
+  profile: z.string().meta({ description: "name of the active profile" }),
+  providers: z.record(name, providerSchema).meta({ description: "who can be asked, by a name of your choice" }),
+  fallback_chain: chain.default([]),
+  assignments: assignments.default({}),
+  profiles: z.record(name, profileSchema).meta({ description: "the profiles to choose from, by name" }),
+  circuit_breaker: z.strictObject({
+    failure_threshold: z.int().min(1).max(100).default(3).meta({
+      description: "failures in a row after which a provider is left alone",
+    }),
+    recovery_seconds: z.number().min(0.001).max(3_600).default(30).meta({
+      description: "how long it is left alone before it is tried again",
+    }),
+  }).prefault({}),
+  deadlines: z.strictObject({
+    load_seconds: attemptDeadlines.load_seconds.default(300),
+    first_token_seconds: attemptDeadlines.first_token_seconds.default(60),
+    idle_seconds: attemptDeadlines.idle_seconds.default(30),
+    total_seconds: seconds("for a whole call, every model tried included").default(600),
+  }).prefault({}),
+});
+
+type DeepReadonly<T> = T extends object ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> } : T;
+
+/** A valid models.json with every default filled in. */
+export type ModelsConfig = DeepReadonly<z.output<typeof modelsSchema>>;
+
+/** The JSON Schema (draft 7, what editors know best) of models.json as a person may write it. */
+export function modelsJsonSchema(): Record<string, unknown> {
+  const { $schema, ...schema } = z.toJSONSchema(modelsSchema, { io: "input", target: "draft-7" });
+  return {
+    $schema,
+    title: "Models of django-agent",
+    description: "Providers, models, roles and profiles. Comments are allowed in models.json.",
+    ...schema,
+  };
+}
+
+/** The text of `config/models.schema.json`; a test holds the two together. */
+export function schemaFileText(): string {
+  return `${JSON.stringify(modelsJsonSchema(), null, 2)}\n`;
+}

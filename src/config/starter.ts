@@ -1,0 +1,75 @@
+import { join } from "node:path";
+import { EMBEDDED_TEXT, modelsPath } from "./load.ts";
+import { describeAccess } from "./read_file.ts";
+import { schemaFileText } from "./schema.ts";
+
+export interface StarterOptions {
+  /** Folder for `models.json` and its schema; created when missing. */
+  readonly configDir: string;
+  /** Where the file for secrets goes. */
+  readonly envPath: string;
+}
+
+export interface StarterReport {
+  /** Paths of the files that were written. */
+  readonly written: readonly string[];
+  /** Paths of the files that were there already and stay as they are. */
+  readonly kept: readonly string[];
+}
+
+const ENV_TEXT = `# Secrets and addresses of django-agent. None is needed to start; keep this file to yourself.
+# Remove the # before a line that shall count. What your environment sets comes before what stands here.
+
+# Keys of the cloud providers. They are used only with --cloud and a profile that names a cloud model.
+# GEMINI_API_KEY=
+# GROQ_API_KEY=
+
+# Where Ollama listens, if not at 127.0.0.1:11434.
+# OLLAMA_HOST=
+
+# The Discord bot, and the webhook the command post uses.
+# DISCORD_BOT_TOKEN=
+# DISCORD_WEBHOOK_URL=
+
+# A PostgreSQL database in place of the built-in one: postgres://user:password@127.0.0.1:5432/name
+# DATABASE_URL=
+
+# A password for the HTTP API; required before it listens anywhere but on this machine.
+# DJANGO_API_TOKEN=
+
+# How much is logged: error, warn, info, debug.
+# DJANGO_LOG_LEVEL=
+`;
+
+/**
+ * Writes a commented starter configuration and `.env` (readable by its owner only). Never overwrites anything.
+ * @throws AgentError when a file cannot be written
+ */
+export async function writeStarter({ configDir, envPath }: StarterOptions): Promise<StarterReport> {
+  const report = { written: [] as string[], kept: [] as string[] };
+  const files = [
+    { path: modelsPath({ dir: configDir }), text: EMBEDDED_TEXT, mode: 0o644 },
+    { path: join(configDir, "models.schema.json"), text: schemaFileText(), mode: 0o644 },
+    { path: envPath, text: ENV_TEXT, mode: 0o600 },
+  ];
+  try {
+    await Deno.mkdir(configDir, { recursive: true });
+  } catch (error) {
+    throw describeAccess(error, "write", configDir);
+  }
+  for (const { path, text, mode } of files) {
+    const isNew = await writeNew(path, text, mode);
+    (isNew ? report.written : report.kept).push(path);
+  }
+  return report;
+}
+
+async function writeNew(path: string, text: string, mode: number): Promise<boolean> {
+  try {
+    await Deno.writeTextFile(path, text, { createNew: true, mode });
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    throw describeAccess(error, "write", path);
+  }
+}
