@@ -1,6 +1,7 @@
 import { ProviderError } from "../core/errors.ts";
 import type { Delta, Message, ToolCall, Usage } from "../core/types.ts";
 import type { FinalChunk, ProviderChunk } from "../providers/provider.ts";
+import type { Candidate } from "./chain.ts";
 import { estimateUsage } from "./tokens.ts";
 
 /** An answer as it grows. Belongs to one attempt; when that fails, so does this. */
@@ -32,12 +33,17 @@ export class Answer {
    * How it ended.
    * @throws ProviderError `protocol` when the stream stopped without saying so.
    */
-  final(provider: string, model: string): FinalChunk {
+  requireFinal(candidate: Candidate): FinalChunk {
     if (this.#final) return this.#final;
-    throw new ProviderError("protocol", "The stream ended without a finish reason", { provider, model });
+    throw endedEarly(candidate);
   }
 
   usage(messages: readonly Message[]): Usage {
     return this.#final?.usage ?? estimateUsage(messages, this.thinking + this.content);
   }
+}
+
+/** The error of a stream that stopped without saying why. */
+export function endedEarly({ provider, model }: Candidate): ProviderError {
+  return new ProviderError("protocol", "The stream ended without a finish reason", { provider, model });
 }

@@ -1,72 +1,87 @@
 import { ProviderError } from "../core/errors.ts";
 import type { Delta, GenerationOptions, Message } from "../core/types.ts";
-import type { EmbedResult, Provider } from "../providers/provider.ts";
-import { Answer } from "./answer.ts";
+import type { EmbedResult, Provider, ProviderChunk } from "../providers/provider.ts";
+import { Answer, endedEarly } from "./answer.ts";
 import type { Permit } from "./breaker.ts";
 import type { Call } from "./call.ts";
 import type { Candidate } from "./chain.ts";
+import type { Lane } from "./lane.ts";
 import { countsAgainstBreaker } from "./policy.ts";
 import type { Release } from "./queue.ts";
 import { deadlinesFor } from "./snapshot.ts";
 
-/** Work to be done at one candidate: deltas on the way, a result at the end, a `ProviderError` when it fails. */
-export type Work<T> = (provider: Provider, candidate: Candidate, call: Call) => AsyncGenerator<Delta, T, void>;
+/** What one attempt has to get from a provider; throws `ProviderError` when it fails. */
+export type Work<T> = (provider: Provider, candidate: Candidate, call: Call) => Promise<T>;
 
-/** What an attempt needs before it may begin: a place in the queue and the breaker's leave. */
-export interface Place {
-  readonly release: Release;
-  readonly permit: Permit;
-}
+/**
+ * One try at one candidate. Holds a place in the provider's queue and its breaker's leave from the moment it is
+ * created until it is ended; ending it a second time has no effect.
+ */
+export class Attempt {
+  readonly #startedAt = performance.now();
+  readonly #lane: Lane;
+  readonly #release: Release;
+  readonly #permit: Permit;
 
-/** Does the work once. Tells the breaker how it went, and gives the place back however it ends. */
-export async function* attempt<T>(
-  { release, permit }: Place,
-  call: Call,
-  candidate: Candidate,
-  work: AsyncGenerator<Delta, T, void>,
-): AsyncGenerator<Delta, { readonly result: T } | ProviderError, void> {
-  call.progress = "nothing";
-  call.firstTokenMs = undefined;
-  try {
-    const result = yield* work;
-    permit.succeeded();
-    return { result };
-  } catch (cause) {
-    const error = asProviderError(cause, call, candidate);
-    if (countsAgainstBreaker(error)) permit.failed(`${error.kind}: ${error.message}`);
-    return error;
-  } finally {
-    permit.withdrawn(); // without effect after a verdict; the verdict of a caller who walked away
-    release();
+  constructor(readonly candidate: Candidate, lane: Lane, release: Release, permit: Permit) {
+    this.#lane = lane;
+    this.#release = release;
+    this.#permit = permit;
+  }
+
+  /** Milliseconds since it began. */
+  get elapsedMs(): number {
+    return performance.now() - this.#startedAt;
+  }
+
+  succeed(): void {
+    this.#lane.recordAnswer(this.elapsedMs);
+    this.#permit.succeeded();
+    this.#release();
+  }
+
+  fail(error: ProviderError): void {
+    if (countsAgainstBreaker(error)) this.#permit.failed(`${error.kind}: ${error.message}`);
+    this.abandon();
+  }
+
+  /** Ends it without a word about the provider's health. */
+  abandon(): void {
+    this.#permit.withdrawn();
+    this.#release();
   }
 }
 
-/** Chats. `live` hands every delta on as it comes; without it nothing is shown before the end. */
-export function chatting(
-  messages: readonly Message[],
-  options: GenerationOptions,
-  live: boolean,
-): Work<Answer> {
-  return async function* (provider, { provider: id, model, contextTokens }, call) {
+/** An answer that has begun: its first chunk is here, the rest is still to come. */
+export interface OpenAnswer {
+  readonly first: IteratorYieldResult<ProviderChunk>;
+  readonly rest: AsyncGenerator<ProviderChunk, void, void>;
+}
+
+/** Waits for the whole answer. */
+export function completing(messages: readonly Message[], options: GenerationOptions): Work<Answer> {
+  return async (provider, candidate, call) => {
     const answer = new Answer();
-    const { localOnly, deadline, snapshot } = call;
-    const deadlines = deadlinesFor(snapshot.models, id);
-    const chunks = provider.chat({ ...options, model, contextTokens, messages, deadlines, localOnly }, deadline.signal);
-    for await (const chunk of chunks) {
-      const delta = answer.add(chunk);
-      if (!delta) continue;
-      call.firstTokenMs ??= call.elapsedMs;
-      call.progress = live ? "shown" : "received";
-      if (live) yield delta;
+    for await (const chunk of startChat(provider, candidate, call, messages, options)) {
+      if (take(chunk, answer, call)) call.progress = "received";
     }
-    answer.final(id, model);
+    answer.requireFinal(candidate);
     return answer;
   };
 }
 
+/** Waits for the first chunk only: until then another model can still take over unnoticed. */
+export function opening(messages: readonly Message[], options: GenerationOptions): Work<OpenAnswer> {
+  return async (provider, candidate, call) => {
+    const rest = startChat(provider, candidate, call, messages, options);
+    const first = await rest.next();
+    if (first.done) throw endedEarly(candidate);
+    return { first, rest };
+  };
+}
+
 export function embedding(texts: readonly string[]): Work<EmbedResult> {
-  return async function* (provider, { provider: id, model, contextTokens }, { localOnly, deadline, snapshot }) {
-    yield* []; // vectors come all at once
+  return async (provider, { provider: id, model, contextTokens }, { localOnly, deadline, snapshot }) => {
     if (!provider.embed) {
       throw new ProviderError("bad_request", `Provider ${id} cannot embed`, {
         provider: id,
@@ -79,7 +94,15 @@ export function embedding(texts: readonly string[]): Work<EmbedResult> {
   };
 }
 
-function asProviderError(cause: unknown, call: Call, candidate: Candidate): ProviderError {
+/** Adds a chunk to the answer; the delta in it, when it is one. Notes the moment of the first. */
+export function take(chunk: ProviderChunk, answer: Answer, call: Call): Delta | undefined {
+  const delta = answer.add(chunk);
+  if (delta) call.firstTokenMs ??= call.elapsedMs;
+  return delta;
+}
+
+/** Any failure as the one error the router understands: the call's own end first, then what the provider said. */
+export function asProviderError(cause: unknown, call: Call, candidate: Candidate): ProviderError {
   if (call.deadline.signal.aborted) return call.interruption(candidate);
   if (cause instanceof ProviderError) return cause;
   const { provider, model } = candidate;
@@ -89,4 +112,15 @@ function asProviderError(cause: unknown, call: Call, candidate: Candidate): Prov
     model,
     cause,
   });
+}
+
+function startChat(
+  provider: Provider,
+  { provider: id, model, contextTokens }: Candidate,
+  { localOnly, deadline, snapshot }: Call,
+  messages: readonly Message[],
+  options: GenerationOptions,
+): AsyncGenerator<ProviderChunk, void, void> {
+  const deadlines = deadlinesFor(snapshot.models, id);
+  return provider.chat({ ...options, model, contextTokens, messages, deadlines, localOnly }, deadline.signal);
 }

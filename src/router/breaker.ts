@@ -30,7 +30,7 @@ export interface Permit {
   withdrawn(): void;
 }
 
-/** Recovery time never grows beyond this. */
+/** Failed probes never make the recovery time longer than this; one configured longer stays as it is. */
 export const MAX_RECOVERY_MS = 300_000;
 
 /**
@@ -133,7 +133,9 @@ export class CircuitBreaker {
   #recordFailure(reason: string): void {
     const failures = this.#state.failures + 1;
     if (this.#state.name === "half_open") {
-      this.#open(failures, Math.min(this.#state.waitMs * RECOVERY_GROWTH, MAX_RECOVERY_MS), `probe failed: ${reason}`);
+      const { waitMs } = this.#state;
+      const longerMs = Math.min(waitMs * RECOVERY_GROWTH, Math.max(waitMs, MAX_RECOVERY_MS));
+      this.#open(failures, longerMs, `probe failed: ${reason}`);
     } else if (failures >= this.#settings.failureThreshold) {
       this.#open(failures, this.#settings.recoveryMs, reason);
     } else {

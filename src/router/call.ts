@@ -15,6 +15,8 @@ export interface Obstacle {
   readonly kind: ErrorKind;
   readonly reason: string;
   readonly forbidden: boolean;
+  /** True when it is a rate limit, which may be waited for. */
+  readonly held?: boolean;
 }
 
 export interface CallOptions {
@@ -23,11 +25,14 @@ export interface CallOptions {
   readonly candidates: readonly Candidate[];
   readonly localOnly: boolean;
   readonly priority: Priority;
+  /** The call owns it and disposes of it. */
   readonly deadline: CallDeadline;
+  /** True when the first candidate was asked for by name: if the set-up forbids it, no other will do. */
+  readonly insists: boolean;
 }
 
 /** What one call has tried so far and what it may still try. It keeps the books and asks nobody itself. */
-export class Call {
+export class Call implements Disposable {
   readonly startedAt = performance.now();
   readonly role: Role;
   /** The configuration the call began with; a reload meanwhile does not touch it. */
@@ -35,8 +40,9 @@ export class Call {
   readonly localOnly: boolean;
   readonly priority: Priority;
   readonly deadline: CallDeadline;
+  readonly insists: boolean;
   readonly attempts: Attempt[] = [];
-  /** Milliseconds spent waiting for rate limits to pass. */
+  /** Milliseconds charged for waiting until rate limits pass. */
   waitedMs = 0;
   /** How far the running attempt has come. */
   progress: Progress = "nothing";
@@ -48,20 +54,31 @@ export class Call {
   readonly #lanes: ReadonlyMap<string, Lane>;
   readonly #candidates: readonly Candidate[];
   readonly #pending: Set<Candidate>;
+  readonly #rateLimited = new Set<Candidate>();
   readonly #closedProviders = new Set<string>();
   readonly #retried = new Set<string>();
   #retriesLeft = RETRY_BUDGET;
   #minContextTokens = 0;
 
-  constructor({ role, serving, candidates, localOnly, priority, deadline }: CallOptions) {
+  constructor({ role, serving, candidates, localOnly, priority, deadline, insists }: CallOptions) {
     this.role = role;
     this.snapshot = serving.snapshot;
     this.#lanes = serving.lanes;
     this.localOnly = localOnly;
     this.priority = priority;
     this.deadline = deadline;
+    this.insists = insists;
     this.#candidates = candidates;
     this.#pending = new Set(candidates);
+  }
+
+  [Symbol.dispose](): void {
+    this.deadline[Symbol.dispose]();
+  }
+
+  beginAttempt(): void {
+    this.progress = "nothing";
+    this.firstTokenMs = undefined;
   }
 
   get first(): Candidate | undefined {
@@ -91,7 +108,15 @@ export class Call {
 
   /** Puts candidates back that may be tried after a wait. */
   reopen(candidates: Iterable<Candidate>): void {
-    for (const candidate of candidates) this.#pending.add(candidate);
+    for (const candidate of candidates) {
+      this.#pending.add(candidate);
+      this.#rateLimited.delete(candidate);
+    }
+  }
+
+  /** Candidates that a rate limit kept from answering, and nothing else. */
+  get rateLimited(): Candidate[] {
+    return this.stillPossible.filter((candidate) => this.#rateLimited.has(candidate));
   }
 
   /** Candidates that nothing but time keeps from being asked. */
@@ -101,7 +126,9 @@ export class Call {
     );
   }
 
-  recordSkip({ ref, provider, model }: Candidate, { kind, reason, forbidden }: Obstacle): void {
+  recordSkip(candidate: Candidate, { kind, reason, forbidden, held = false }: Obstacle): void {
+    const { ref, provider, model } = candidate;
+    if (held) this.#rateLimited.add(candidate);
     this.attempts.push({ provider, model, outcome: "skipped", error_kind: kind, reason, ms: 0 });
     if (!forbidden) this.movingFrom ??= { ref, kind };
   }
@@ -117,6 +144,7 @@ export class Call {
     const reason = error.remedy ? `${error.message} → ${error.remedy}` : error.message;
     this.attempts.push({ provider, model, outcome, error_kind: error.kind, reason, ms });
     this.movingFrom = { ref, kind: error.kind };
+    if (error.kind === "rate_limit") this.#rateLimited.add(candidate);
     const step = this.#affordable(nextStep(error, this.progress), candidate, error);
     if (step === "next_provider") this.#closedProviders.add(provider);
     if (step === "larger_context") this.#minContextTokens = Math.max(this.#minContextTokens, candidate.contextTokens);

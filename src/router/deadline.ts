@@ -18,7 +18,7 @@ export function startDeadline(totalMs: number, caller: AbortSignal | undefined):
   const endsAt = performance.now() + totalMs;
   let expired = false;
   const timer = setTimeout(() => {
-    expired = true;
+    expired = !controller.signal.aborted;
     controller.abort(new DOMException(`The call took longer than ${totalMs} ms`, "TimeoutError"));
   }, totalMs);
   const follow = () => controller.abort(caller?.reason);

@@ -14,7 +14,7 @@ export interface FailureFacts {
 /** Sums the attempts of a call up in one error: the kind that fits them all, a line for each, and what to do. */
 export function explainFailure({ attempts, partial, cause, retryInMs }: FailureFacts): NoAnswerError {
   const kind = cause?.kind ?? commonKind(attempts);
-  const lines = attempts.filter(({ outcome }) => outcome !== "ok").map(describeAttempt);
+  const lines = describeAttempts(attempts);
   return new NoAnswerError([headline(kind, partial), ...lines].join("\n"), {
     kind,
     attempts,
@@ -40,8 +40,15 @@ function headline(kind: ErrorKind, partial: boolean): string {
   }
 }
 
-function describeAttempt({ provider, model, outcome, error_kind, reason }: Attempt): string {
-  return `  ${provider}/${model}: ${outcome}, ${error_kind}${reason ? `: ${reason}` : ""}`;
+/** A line for each attempt; one that went the same way twice is said once. */
+function describeAttempts(attempts: readonly Attempt[]): string[] {
+  const times = new Map<string, number>();
+  for (const { provider, model, outcome, error_kind, reason } of attempts) {
+    if (outcome === "ok") continue;
+    const line = `  ${provider}/${model}: ${outcome}, ${error_kind}${reason ? `: ${reason}` : ""}`;
+    times.set(line, (times.get(line) ?? 0) + 1);
+  }
+  return [...times].map(([line, count]) => (count === 1 ? line : `${line} (${count} times)`));
 }
 
 /** The kind all tries agree on. Candidates that the set-up forbids only count when nothing else was there. */

@@ -15,8 +15,10 @@ export function forbiddance(call: Call, { provider }: Candidate): Obstacle | und
     return { kind, reason: `${reason} → ${remedy}`, forbidden: true };
   }
   if (call.localOnly && !slot.provider.local) {
-    const reason =
-      `Profile ${call.snapshot.profile.name} keeps everything local → Switch the profile to use ${provider}.`;
+    const { name, localOnly } = call.snapshot.profile;
+    const reason = localOnly
+      ? `Profile ${name} keeps everything local → Switch the profile to use ${provider}.`
+      : `This process is sealed: nothing leaves the local network → Restart it with --cloud to use ${provider}.`;
     return { kind: "egress_denied", reason, forbidden: true };
   }
   return undefined;
@@ -26,13 +28,18 @@ export function forbiddance(call: Call, { provider }: Candidate): Obstacle | und
 export function hindrance(lane: Lane): Obstacle | undefined {
   if (!lane.breaker.passable) return openBreaker(lane);
   if (lane.heldMs === 0) return undefined;
-  return { kind: "rate_limit", reason: `Held back for ${inSeconds(lane.heldMs)} by a rate limit`, forbidden: false };
+  const reason = `Held back for ${inSeconds(lane.heldMs)} by a rate limit`;
+  return { kind: "rate_limit", reason, forbidden: false, held: true };
 }
 
 /** Why a candidate cannot take these messages at any time. */
 export function misfit({ contextTokens }: Candidate, messages: readonly Message[]): Obstacle | undefined {
   if (!surelyExceeds(messages, contextTokens)) return undefined;
   return { kind: "context_length", reason: `The prompt cannot fit into ${contextTokens} tokens`, forbidden: false };
+}
+
+export function fullQueue(lane: Lane): Obstacle {
+  return { kind: "rate_limit", reason: `${lane.queue.depth} calls are waiting already`, forbidden: false };
 }
 
 export function openBreaker(lane: Lane): Obstacle {
@@ -43,10 +50,9 @@ export function openBreaker(lane: Lane): Obstacle {
 
 /** Candidates that a rate limit alone keeps from answering, with the shortest wait among them. */
 export function heldCandidates(call: Call): { candidates: Candidate[]; waitMs: number } {
-  const held = call.stillPossible
-    .filter((candidate) => !forbiddance(call, candidate))
+  const held = call.rateLimited
     .map((candidate) => ({ candidate, lane: call.laneOf(candidate) }))
-    .filter(({ lane }) => lane.breaker.passable && lane.heldMs > 0);
+    .filter(({ lane }) => lane.breaker.passable);
   const waitMs = Math.min(...held.map(({ lane }) => lane.heldMs));
   return { candidates: held.filter(({ lane }) => lane.heldMs <= waitMs).map(({ candidate }) => candidate), waitMs };
 }

@@ -27,7 +27,6 @@ export function nextStep(error: ProviderError, progress: Progress): Step {
     case "context_length":
       return "larger_context";
     case "auth":
-    case "egress_denied":
       return "next_provider";
     case "unavailable":
       if (progress === "received") return "next_model";
@@ -37,6 +36,7 @@ export function nextStep(error: ProviderError, progress: Progress): Step {
     case "timeout":
     case "protocol":
     case "model_not_found":
+    case "egress_denied": // it may be one model that runs in somebody's cloud; the next one costs no connection
       return "next_model";
   }
 }

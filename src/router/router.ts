@@ -1,21 +1,23 @@
 import { AgentError, EXIT, type NoAnswerError, ProviderError } from "../core/errors.ts";
-import type { EventBus } from "../core/events.ts";
+import { createEventBus, type EventBus } from "../core/events.ts";
 import type {
-  Delta,
   EmbedResponse,
   GenerateRequest,
   Message,
+  ModelRef,
   ModelResponse,
   Priority,
   StreamItem,
 } from "../core/types.ts";
-import type { Answer } from "./answer.ts";
-import { attempt, chatting, embedding, type Place, type Work } from "./attempt.ts";
-import { Call, type Obstacle } from "./call.ts";
+import type { ProviderChunk } from "../providers/provider.ts";
+import { Answer } from "./answer.ts";
+import { asProviderError, Attempt, completing, embedding, opening, take, type Work } from "./attempt.ts";
+import { Call } from "./call.ts";
 import { type Candidate, findModel, planChat, planEmbedding } from "./chain.ts";
 import { pause, startDeadline } from "./deadline.ts";
 import type { Lane, LaneStatus } from "./lane.ts";
-import { forbiddance, heldCandidates, hindrance, misfit, openBreaker, soonestMs } from "./obstacles.ts";
+import { forbiddance, fullQueue, heldCandidates, hindrance, misfit, openBreaker, soonestMs } from "./obstacles.ts";
+import type { Step } from "./policy.ts";
 import { costOf } from "./pricing.ts";
 import type { Release } from "./queue.ts";
 import { messagesOf, optionsOf } from "./request.ts";
@@ -24,9 +26,12 @@ import { estimateUsage } from "./tokens.ts";
 
 /** A rate limit is waited for when nothing else can answer and it passes within this time. */
 const LONGEST_WAIT_MS = 10_000;
+/** A shorter wait counts as one of this length, lest a provider that says "again at once" be asked for ever. */
+const LEAST_WAIT_CHARGED_MS = 1_000;
 /** How long a provider is left alone that says "too many requests" without saying until when. */
 const DEFAULT_HOLD_MS = 5_000;
 const RETRY_PAUSE_MS = { least: 100, spread: 200 };
+const TEST_REQUEST = { prompt: "Answer with the single word: ok", temperature: 0, max_tokens: 64 } as const;
 
 export interface RouterDependencies {
   readonly events: EventBus;
@@ -41,8 +46,9 @@ export interface EmbedOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What an attempt brought. It is still running: whoever receives this has to end it. */
 interface Done<T> {
-  readonly candidate: Candidate;
+  readonly attempt: Attempt;
   readonly result: T;
 }
 
@@ -82,7 +88,7 @@ export class Router {
    * @throws NoAnswerError when no model could answer; AgentError (exit 64) when the request makes no sense.
    */
   async generate(request: GenerateRequest): Promise<ModelResponse> {
-    return await finish(this.#chat(request, false));
+    return await this.#generate(request, this.#serving);
   }
 
   /**
@@ -91,7 +97,28 @@ export class Router {
    * @throws NoAnswerError, AgentError as `generate`.
    */
   async *stream(request: GenerateRequest): AsyncGenerator<StreamItem, void, void> {
-    yield { type: "done", response: yield* this.#chat(request, true) };
+    const messages = messagesOf(request);
+    using call = this.#begin(request, this.#serving);
+    const { attempt, result: { first, rest } } = await this.#run(call, messages, opening(messages, optionsOf(request)));
+    const answer = new Answer();
+    try {
+      for (let next: IteratorResult<ProviderChunk, void> = first; !next.done; next = await rest.next()) {
+        const delta = take(next.value, answer, call);
+        if (!delta) continue;
+        call.progress = "shown";
+        yield delta;
+      }
+      answer.requireFinal(attempt.candidate);
+      attempt.succeed();
+    } catch (cause) {
+      const error = asProviderError(cause, call, attempt.candidate);
+      this.#noteFailure(call, attempt, error);
+      throw call.failure(error);
+    } finally {
+      attempt.abandon(); // without effect unless the reader walked away
+      await rest.return();
+    }
+    yield { type: "done", response: respond(call, attempt, answer, messages) };
   }
 
   /**
@@ -111,48 +138,75 @@ export class Router {
         remedy: 'Name one in config/models.json: "assignments": { "embeddings": "ollama/embeddinggemma" }.',
       });
     }
-    using deadline = startDeadline(models.deadlines.total_seconds * 1000, signal);
-    const localOnly = this.#sealed || profile.localOnly;
-    const call = new Call({ role: "embeddings", serving, candidates, localOnly, priority, deadline });
-    const { candidate, result } = await finish(this.#run(call, [], embedding(texts)));
+    using call = new Call({
+      role: "embeddings",
+      serving,
+      candidates,
+      localOnly: this.#sealed || profile.localOnly,
+      priority,
+      deadline: startDeadline(models.deadlines.total_seconds * 1000, signal),
+      insists: true,
+    });
+    const { attempt, result } = await this.#run(call, [], embedding(texts));
+    attempt.succeed();
+    const { provider, model, price } = attempt.candidate;
     const usage = result.usage ?? estimateUsage(texts.map((content) => ({ role: "user", content })), "");
     return {
       vectors: result.vectors,
-      provider: candidate.provider,
-      model: candidate.model,
+      provider,
+      model,
       usage,
-      cost_usd: candidate.price && costOf(usage, candidate.price),
+      cost_usd: price && costOf(usage, price),
       latency_ms: call.elapsedMs,
     };
   }
 
-  async *#chat(request: GenerateRequest, live: boolean): AsyncGenerator<Delta, ModelResponse, void> {
-    const serving = this.#serving;
-    const { models, profile } = serving.snapshot;
-    const { role = "identity_core", priority = "interactive", model = "auto", signal } = request;
-    const messages = messagesOf(request);
-    const choice = model === "auto" ? undefined : model;
-    if (choice !== undefined && !findModel(models, choice)) throw unknownModel(choice, serving.snapshot);
-    const candidates = planChat(models, profile, role, choice);
-    const localOnly = this.#sealed || profile.localOnly;
-    using deadline = startDeadline(models.deadlines.total_seconds * 1000, signal);
-    const call = new Call({ role, serving, candidates, localOnly, priority, deadline });
-    if (choice !== undefined) refuseForbiddenChoice(call);
-    const done = yield* this.#run(call, messages, chatting(messages, optionsOf(request), live));
-    return respond(call, done, messages);
+  /**
+   * Sends a trivial prompt straight to one model, past breaker, queue and rate limits, and tells them nothing of it.
+   * @throws NoAnswerError when it does not answer; AgentError (exit 64) when models.json does not list it.
+   */
+  async test(model: ModelRef, signal?: AbortSignal): Promise<ModelResponse> {
+    const { snapshot } = this.#serving;
+    const candidate = findModel(snapshot.models, model);
+    if (!candidate) throw unknownModel(model, snapshot);
+    const lanes = createLanes(snapshot, new Map(), createEventBus({ onListenerError: () => {} }));
+    const request: GenerateRequest = { ...TEST_REQUEST, model, ...(signal && { signal }) };
+    return await this.#generate(request, { snapshot, lanes }, [candidate]);
   }
 
-  /** Tries candidate after candidate until one is done. */
-  async *#run<T>(call: Call, messages: readonly Message[], work: Work<T>): AsyncGenerator<Delta, Done<T>, void> {
+  async #generate(request: GenerateRequest, serving: Serving, only?: readonly Candidate[]): Promise<ModelResponse> {
+    const messages = messagesOf(request);
+    using call = this.#begin(request, serving, only);
+    const { attempt, result } = await this.#run(call, messages, completing(messages, optionsOf(request)));
+    attempt.succeed();
+    return respond(call, attempt, result, messages);
+  }
+
+  #begin(request: GenerateRequest, serving: Serving, only?: readonly Candidate[]): Call {
+    const { models, profile } = serving.snapshot;
+    const { role = "identity_core", priority = "interactive", model = "auto", signal } = request;
+    const choice = model === "auto" ? undefined : model;
+    if (choice !== undefined && !findModel(models, choice)) throw unknownModel(choice, serving.snapshot);
+    return new Call({
+      role,
+      serving,
+      candidates: only ?? planChat(models, profile, role, choice),
+      localOnly: this.#sealed || profile.localOnly,
+      priority,
+      deadline: startDeadline(models.deadlines.total_seconds * 1000, signal),
+      insists: choice !== undefined,
+    });
+  }
+
+  /** Tries candidate after candidate until the work is done at one of them. */
+  async #run<T>(call: Call, messages: readonly Message[], work: Work<T>): Promise<Done<T>> {
+    refuseForbiddenChoice(call);
     do {
       for (let candidate = call.take(); candidate; candidate = call.take()) {
         const obstacle = forbiddance(call, candidate) ?? hindrance(call.laneOf(candidate)) ??
           misfit(candidate, messages);
-        if (obstacle) {
-          call.recordSkip(candidate, obstacle);
-          continue;
-        }
-        const done = yield* this.#tryCandidate(call, candidate, work);
+        if (obstacle) call.recordSkip(candidate, obstacle);
+        const done = obstacle ? undefined : await this.#tryCandidate(call, candidate, work);
         if (done) return done;
       }
     } while (await this.#waitForRateLimit(call));
@@ -161,33 +215,23 @@ export class Router {
   }
 
   /** One candidate, once more where that is worth it. Undefined when the call has to move on. */
-  async *#tryCandidate<T>(
-    call: Call,
-    candidate: Candidate,
-    work: Work<T>,
-  ): AsyncGenerator<Delta, Done<T> | undefined, void> {
-    const lane = call.laneOf(candidate);
+  async #tryCandidate<T>(call: Call, candidate: Candidate, work: Work<T>): Promise<Done<T> | undefined> {
     const slot = call.snapshot.providers.get(candidate.provider);
-    if (!slot || "refusal" in slot) return undefined;
+    if (!slot || "refusal" in slot) return undefined; // cannot be: forbiddance() has looked
     for (;;) {
-      const place = await this.#enter(call, lane, candidate);
-      if (!("permit" in place)) {
-        call.recordSkip(candidate, place);
-        return undefined;
-      }
+      const attempt = await this.#enter(call, candidate);
+      if (!attempt) return undefined;
       this.#announceMove(call, candidate);
-      const startedAt = performance.now();
-      const outcome = yield* attempt(place, call, candidate, work(slot.provider, candidate, call));
-      const ms = performance.now() - startedAt;
-      if (!(outcome instanceof ProviderError)) {
-        lane.recordAnswer(ms);
-        call.recordSuccess(candidate, ms);
-        return { candidate, result: outcome.result };
+      call.beginAttempt();
+      try {
+        return { attempt, result: await work(slot.provider, candidate, call) };
+      } catch (cause) {
+        const error = asProviderError(cause, call, candidate);
+        const step = this.#noteFailure(call, attempt, error);
+        if (step === "stop" || call.deadline.signal.aborted) throw call.failure(error);
+        // This very failure may have opened the breaker; then there is nothing to pause for.
+        if (step !== "retry" || !call.laneOf(candidate).breaker.passable) return undefined;
       }
-      this.#noteTrouble(lane, candidate, outcome);
-      const step = call.recordFailure(candidate, outcome, ms);
-      if (step === "stop") throw call.failure(outcome);
-      if (step !== "retry") return undefined;
       await this.#pause(call, RETRY_PAUSE_MS.least + this.#random() * RETRY_PAUSE_MS.spread, candidate);
     }
   }
@@ -197,8 +241,8 @@ export class Router {
     const { candidates, waitMs } = heldCandidates(call);
     const patienceMs = Math.min(LONGEST_WAIT_MS - call.waitedMs, call.deadline.remainingMs);
     if (candidates.length === 0 || waitMs >= patienceMs) return false;
-    call.waitedMs += waitMs;
-    await this.#pause(call, waitMs, candidates[0]);
+    call.waitedMs += Math.max(waitMs, LEAST_WAIT_CHARGED_MS);
+    await this.#pause(call, Math.ceil(waitMs) + 1, candidates[0]); // timers may fire a little early
     call.reopen(candidates);
     return true;
   }
@@ -211,8 +255,9 @@ export class Router {
     }
   }
 
-  /** A place in the queue and the breaker's leave, or what stands in the way. */
-  async #enter(call: Call, lane: Lane, candidate: Candidate): Promise<Place | Obstacle> {
+  /** Begins an attempt as soon as there is a place; undefined, with the reason booked, when it may not begin. */
+  async #enter(call: Call, candidate: Candidate): Promise<Attempt | undefined> {
+    const lane = call.laneOf(candidate);
     let release: Release | null;
     try {
       release = await lane.queue.acquire(call.priority, call.deadline.signal);
@@ -220,17 +265,29 @@ export class Router {
       throw stopped(call, candidate);
     }
     if (!release) {
-      return { kind: "rate_limit", reason: `${lane.queue.depth} calls are waiting already`, forbidden: false };
+      call.recordSkip(candidate, fullQueue(lane));
+      return undefined;
     }
-    const hindered = hindrance(lane); // things may have changed while the call waited
-    const permit = hindered ? null : lane.breaker.tryAcquire();
-    if (permit) return { release, permit };
+    const obstacle = hindrance(lane); // things may have changed while the call waited
+    const permit = obstacle ? null : lane.breaker.tryAcquire();
+    if (permit) return new Attempt(candidate, lane, release, permit);
     release();
-    return hindered ?? openBreaker(lane);
+    call.recordSkip(candidate, obstacle ?? openBreaker(lane));
+    return undefined;
+  }
+
+  /** Books a failed attempt everywhere it matters and says what follows. */
+  #noteFailure(call: Call, attempt: Attempt, error: ProviderError): Step {
+    const { candidate, elapsedMs } = attempt;
+    // What the call's own limit cuts short says nothing: the provider's own deadlines are there to judge it.
+    if (call.deadline.signal.aborted) attempt.abandon();
+    else attempt.fail(error);
+    this.#noteTrouble(call.laneOf(candidate), candidate, error);
+    return call.recordFailure(candidate, error, elapsedMs);
   }
 
   #noteTrouble(lane: Lane, { provider, model }: Candidate, error: ProviderError): void {
-    lane.recordError(error.kind);
+    if (error.kind !== "aborted") lane.recordError(error.kind); // who hangs up has nothing to say about the provider
     const remedy = error.remedy ?? "";
     switch (error.kind) {
       case "rate_limit":
@@ -253,16 +310,18 @@ export class Router {
   }
 }
 
-function respond(call: Call, { candidate, result: answer }: Done<Answer>, messages: readonly Message[]): ModelResponse {
-  const { ref, provider, model, price } = candidate;
+/** The response to a call whose attempt is about to end well. */
+function respond(call: Call, attempt: Attempt, answer: Answer, messages: readonly Message[]): ModelResponse {
+  const { ref, provider, model, price } = attempt.candidate;
   const usage = answer.usage(messages);
+  call.recordSuccess(attempt.candidate, attempt.elapsedMs);
   return {
     content: answer.content,
     provider,
     model,
     role: call.role,
     profile: call.snapshot.profile.name,
-    finish_reason: answer.final(provider, model).finish_reason,
+    finish_reason: answer.requireFinal(attempt.candidate).finish_reason,
     usage,
     cost_usd: price && costOf(usage, price),
     latency_ms: call.elapsedMs,
@@ -276,7 +335,7 @@ function respond(call: Call, { candidate, result: answer }: Done<Answer>, messag
 
 /** A model asked for by name that the set-up forbids is an error, not a reason to answer with another. */
 function refuseForbiddenChoice(call: Call): void {
-  const obstacle = call.first && forbiddance(call, call.first);
+  const obstacle = call.insists && call.first && forbiddance(call, call.first);
   if (!call.first || !obstacle) return;
   call.recordSkip(call.first, obstacle);
   throw call.failure();
@@ -296,12 +355,4 @@ function unknownModel(ref: string, { models }: RouterSnapshot): AgentError {
     exitCode: EXIT.usage,
     remedy: `Use one of: ${known.join(", ")}.`,
   });
-}
-
-/** Runs a generator whose deltas nobody wants to its result. */
-async function finish<T>(generator: AsyncGenerator<unknown, T, void>): Promise<T> {
-  for (;;) {
-    const { done, value } = await generator.next();
-    if (done) return value;
-  }
 }
