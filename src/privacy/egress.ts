@@ -48,12 +48,12 @@ export async function sealProcess(options: SealOptions): Promise<Seal> {
     if (!noSandbox) throw unsealable(wide);
     return { sealed: false, sandboxed: false };
   }
-  if (!discord) await revoke(DISCORD_HOSTS);
+  if (!discord) await revokeHosts(DISCORD_HOSTS);
   if (cloud) {
     await requireCloud();
     return { sealed: false, sandboxed: true };
   }
-  await revoke(CLOUD_HOSTS);
+  await revokeHosts(CLOUD_HOSTS);
   refuseLeaks(options);
   return { sealed: true, sandboxed: true };
 }
@@ -97,14 +97,18 @@ function refuseLeaks({ telemetry, loopbackIsDirect }: SealOptions): void {
   }
   const { enabled, endpoint } = telemetry;
   if (enabled && endpoint !== null && !isLoopback(hostnameOf(endpoint))) {
-    throw new AgentError("OTEL_DENO would send what this process does to another machine, past the sandbox", {
+    throw new AgentError("Deno's telemetry would send what this process does to another machine, past the sandbox", {
       exitCode: EXIT.permission,
-      remedy: "Unset OTEL_DENO, or point OTEL_EXPORTER_OTLP_ENDPOINT at this machine.",
+      remedy: "Unset the variables that begin with OTEL_, or let their endpoints be on this machine.",
     });
   }
 }
 
-async function revoke(hosts: readonly string[]): Promise<void> {
+/**
+ * Gives up the right to reach `hosts` for the rest of the process.
+ * @throws AgentError (exit 77) when one of them could still be reached.
+ */
+export async function revokeHosts(hosts: readonly string[]): Promise<void> {
   for (const host of hosts) {
     await Deno.permissions.revoke({ name: "net", host });
     if (await isGranted(host)) {

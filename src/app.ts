@@ -1,0 +1,179 @@
+import type { Agent, AgentOptions, ReloadResult } from "./cli/agent.ts";
+import { describeChanges } from "./config/changes.ts";
+import { type Env, exemptFromProxies, loadEnv, ollamaBaseUrl } from "./config/env.ts";
+import { type ConfigSnapshot, loadConfig } from "./config/load.ts";
+import type { ModelsConfig } from "./config/schema.ts";
+import { watchConfig } from "./config/watch.ts";
+import { hostAndPort, isLoopbackOrPrivate } from "./core/address.ts";
+import { AgentError, ConfigError, EXIT } from "./core/errors.ts";
+import { type AgentEvent, createEventBus } from "./core/events.ts";
+import { createLog, type Log, LOG_LEVELS, type LogLevel } from "./core/log.ts";
+import { revokeHosts } from "./privacy/egress.ts";
+import { createLedger, type Ledger } from "./privacy/ledger.ts";
+import { createGemini } from "./providers/gemini.ts";
+import { createGroq } from "./providers/groq.ts";
+import { createOllama } from "./providers/ollama.ts";
+import { Router } from "./router/router.ts";
+import { createSnapshot, type ProviderSlot, type Refusal, type RouterSnapshot } from "./router/snapshot.ts";
+
+type ProviderSettings = ModelsConfig["providers"][string];
+
+/** What every provider is built with. */
+interface Parts {
+  readonly env: Env;
+  readonly ledger: Ledger;
+  readonly cloud: boolean;
+}
+
+/**
+ * Wires the program together. The process has been sealed before this runs.
+ * @throws ConfigError, AgentError with what is wrong and what to do.
+ */
+export async function openAgent(options: AgentOptions): Promise<Agent> {
+  const env = await loadEnv({ path: ".env" });
+  const log = createLog({ level: logLevel(env) });
+  const events = createEventBus({ onListenerError: (error) => log.error(`An event listener failed: ${error}`) });
+  events.subscribe((event) => logEvent(log, event));
+  const ledger = createLedger({ path: `${options.dataDir}/egress.json`, log });
+  const parts: Parts = { env, ledger, cloud: options.cloud };
+
+  let config = await loadConfig({ dir: options.configDir });
+  const router = new Router(await buildSnapshot(config, options.profile, parts), { events, sealed: !options.cloud });
+
+  let lastReload: Promise<unknown> = Promise.resolve();
+  const reload = (): Promise<ReloadResult> => {
+    const result = lastReload.then(tryReload); // one after the other, so that the newest file wins
+    lastReload = result;
+    return result;
+  };
+  const tryReload = async (): Promise<ReloadResult> => {
+    let result: ReloadResult;
+    try {
+      const next = await loadConfig({ dir: options.configDir });
+      router.apply(await buildSnapshot(next, options.profile, parts));
+      result = { ok: true, changes: describeChanges(config.models, next.models), problems: [] };
+      config = next;
+    } catch (error) {
+      result = { ok: false, changes: [], problems: problemsOf(error) };
+    }
+    events.emit("config.router_reloaded", result);
+    return result;
+  };
+
+  const watching = new AbortController();
+  const watcher = options.watch
+    ? watchConfig({
+      dir: options.configDir,
+      text: config.text,
+      onChange: async () => void await reload(),
+      signal: watching.signal,
+    })
+    : undefined;
+  return {
+    router,
+    env,
+    events,
+    ledger,
+    log,
+    seal: options.seal,
+    get config() {
+      return config;
+    },
+    reload,
+    async [Symbol.asyncDispose]() {
+      watching.abort();
+      await watcher;
+      ledger[Symbol.dispose]();
+    },
+  };
+}
+
+async function buildSnapshot(
+  { models }: ConfigSnapshot,
+  profile: string | undefined,
+  parts: Parts,
+): Promise<RouterSnapshot> {
+  const providers = new Map<string, ProviderSlot>();
+  for (const [id, settings] of Object.entries(models.providers)) {
+    providers.set(id, await buildSlot(id, settings, parts));
+  }
+  return createSnapshot(models, profile ?? models.profile, providers);
+}
+
+async function buildSlot(id: string, settings: ProviderSettings, parts: Parts): Promise<ProviderSlot> {
+  const { env, ledger, cloud } = parts;
+  const baseUrl = settings.base_url;
+  if (settings.type === "ollama") {
+    return { provider: createOllama({ id, baseUrl: ollamaUrl(id, baseUrl, env), ledger }) };
+  }
+  if (!cloud) {
+    // Only hosts outside: giving up one port of this machine would give up all of it.
+    if (baseUrl !== undefined && !isLoopbackOrPrivate(new URL(baseUrl).hostname)) {
+      await revokeHosts([hostAndPort(baseUrl)]);
+    }
+    return { refusal: SEALED };
+  }
+  const apiKey = settings.api_key_env === undefined ? undefined : env.get(settings.api_key_env);
+  if (apiKey === undefined) return { refusal: keyMissing(settings.api_key_env) };
+  const create = settings.type === "groq" ? createGroq : createGemini;
+  return { provider: create({ id, apiKey, ledger, ...(baseUrl !== undefined && { baseUrl }) }) };
+}
+
+/** OLLAMA_HOST moves the provider called `ollama`, as it moves Ollama's own client. */
+function ollamaUrl(id: string, configured = "http://127.0.0.1:11434", env: Env): string {
+  const host = id === "ollama" ? env.get("OLLAMA_HOST") : undefined;
+  const url = host === undefined ? configured : ollamaBaseUrl(host);
+  exemptFromProxies([new URL(url).hostname]);
+  return url;
+}
+
+const SEALED: Refusal = {
+  kind: "egress_denied",
+  reason: "This run is sealed",
+  remedy: "Start it with --cloud to let it ask the cloud.",
+};
+
+function keyMissing(name: string | undefined): Refusal {
+  return {
+    kind: "auth",
+    reason: `${name ?? "The API key"} is not set`,
+    remedy: `Put ${name ?? "it"}=… into .env or into the environment.`,
+  };
+}
+
+function problemsOf(error: unknown): string[] {
+  if (error instanceof ConfigError) {
+    return error.problems.map(({ path, message, remedy }) => `${path ? `${path}: ` : ""}${message} → ${remedy}`);
+  }
+  if (error instanceof AgentError) return [error.remedy ? `${error.message} → ${error.remedy}` : error.message];
+  throw error;
+}
+
+function logLevel(env: Env): LogLevel {
+  const wanted = env.get("DJANGO_LOG_LEVEL") ?? "warn";
+  const level = LOG_LEVELS.find((name) => name === wanted);
+  if (level) return level;
+  throw new AgentError("DJANGO_LOG_LEVEL has no such level", {
+    exitCode: EXIT.config,
+    remedy: `Use one of: ${LOG_LEVELS.join(", ")}.`,
+  });
+}
+
+/** What a person at the keyboard should know of what happens inside. */
+function logEvent(log: Log, { name, data }: AgentEvent): void {
+  switch (name) {
+    case "system.warning":
+      return log.warn(`${data.message} → ${data.remedy}`);
+    case "security.egress_denied":
+      return log.warn(`${data.reason} → ${data.remedy}`);
+    case "router.breaker_changed":
+      return log.info(`breaker of ${data.provider}: ${data.from} → ${data.to} (${data.reason})`);
+    case "router.fallback":
+      return log.info(
+        `${data.from} could not answer (${data.kind}); ${data.to ? `asking ${data.to}` : "none is left"}`,
+      );
+    case "config.router_reloaded":
+      if (data.ok) return log.info(`models.json reloaded: ${data.changes.join("; ") || "nothing changed"}`);
+      return log.warn(`models.json refused, the old one goes on serving:\n${data.problems.join("\n")}`);
+  }
+}

@@ -1,0 +1,47 @@
+import type { Env } from "../config/env.ts";
+import type { ConfigSnapshot } from "../config/load.ts";
+import type { EventBus } from "../core/events.ts";
+import type { Log } from "../core/log.ts";
+import type { Seal } from "../privacy/egress.ts";
+import type { Ledger } from "../privacy/ledger.ts";
+import type { Router } from "../router/router.ts";
+
+/** Where a run finds its things and what it may do; the options every command shares. */
+export interface AgentOptions {
+  readonly configDir: string;
+  readonly dataDir: string;
+  /** True with `--cloud`: the person allows the cloud for this run. */
+  readonly cloud: boolean;
+  readonly seal: Seal;
+  /** Serves this profile instead of the one models.json names. */
+  readonly profile?: string;
+  /** Reloads models.json when it changes, until the agent is disposed of. */
+  readonly watch?: boolean;
+}
+
+/** What a reload of models.json came to. */
+export interface ReloadResult {
+  readonly ok: boolean;
+  readonly changes: readonly string[];
+  /** Why the file was refused; the old configuration goes on serving. */
+  readonly problems: readonly string[];
+}
+
+/** The running program, wired together by the composition root. Disposing of it writes down what is left to write. */
+export interface Agent extends AsyncDisposable {
+  readonly router: Router;
+  readonly env: Env;
+  readonly events: EventBus;
+  readonly ledger: Ledger;
+  readonly log: Log;
+  readonly seal: Seal;
+  /** The configuration that serves now. */
+  readonly config: ConfigSnapshot;
+  /** Reads models.json again; a file that cannot be used changes nothing. */
+  reload(): Promise<ReloadResult>;
+}
+
+/** What the command line needs from the composition root. */
+export interface Composition {
+  openAgent(options: AgentOptions): Promise<Agent>;
+}

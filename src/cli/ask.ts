@@ -1,0 +1,170 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { AgentError, EXIT } from "../core/errors.ts";
+import { type GenerateRequest, type ModelResponse, type Role, ROLES } from "../core/types.ts";
+import type { Router } from "../router/router.ts";
+import { printable, tell, writeJson, writeOut } from "./output.ts";
+import type { CurrentSession } from "./session.ts";
+import { listenForStop } from "./stop.ts";
+
+/** Largest prompt read from standard input, in bytes: more than the largest context window in use can hold. */
+const MAX_PROMPT_BYTES = 16 * 1024 * 1024;
+
+interface AskOptions {
+  readonly role?: Role;
+  readonly model?: string;
+  readonly profile?: string;
+  readonly system?: string;
+  readonly temperature?: number;
+  readonly maxTokens?: number;
+  readonly json?: true;
+  readonly stream: boolean;
+}
+
+/** `ask`: one generation through the router. */
+export function addAsk(program: Command, session: CurrentSession): void {
+  program.command("ask")
+    .description("Ask once; the answer streams to standard output")
+    .argument("[prompt]", "the question; - reads it from standard input")
+    .addOption(new Option("--role <role>", "agent role whose model answers").choices(ROLES.filter(chats)))
+    .option("--model <provider/model>", "ask this model first instead of the role's")
+    .option("--profile <name>", "use this profile for this run")
+    .option("--system <text>", "system prompt")
+    .option("--temperature <number>", "0 is sober, 2 is wild", parseTemperature)
+    .option("--max-tokens <count>", "longest answer in tokens", parseCount)
+    .option("--json", "print the whole response as JSON and nothing else")
+    .option("--no-stream", "print the answer when it is complete; one that breaks off is begun again elsewhere")
+    .addHelpText(
+      "after",
+      '\nExample:\n  django-agent ask --role technical "What does SIGPIPE mean?"\n  cat notes.md | django-agent ask - --system "Summarise in five lines"',
+    )
+    .action(async (prompt: string | undefined, options: AskOptions) => {
+      const asked = requestOf(await promptOf(prompt), options);
+      await using agent = await session().open({ profile: options.profile });
+      using stop = listenForStop();
+      const request = { ...asked, signal: stop.signal };
+      if (options.json) writeJson(await agent.router.generate(request));
+      else if (options.stream) await streamAnswer(agent.router, request);
+      else printAnswer(await agent.router.generate(request));
+    });
+}
+
+function requestOf(prompt: string, { role, model, system, temperature, maxTokens }: AskOptions): GenerateRequest {
+  return {
+    prompt,
+    ...(role && { role }),
+    ...(model !== undefined && { model }),
+    ...(system !== undefined && { system_prompt: system }),
+    ...(temperature !== undefined && { temperature }),
+    ...(maxTokens !== undefined && { max_tokens: maxTokens }),
+  };
+}
+
+async function promptOf(argument: string | undefined): Promise<string> {
+  if (argument !== undefined && argument !== "-") return argument;
+  if (argument === undefined && Deno.stdin.isTerminal()) {
+    throw new AgentError("There is no prompt", {
+      exitCode: EXIT.usage,
+      remedy: 'Give one: django-agent ask "Hola, ¿quién eres?"; or - to read it from standard input.',
+    });
+  }
+  return await readPrompt();
+}
+
+async function readPrompt(): Promise<string> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let size = 0;
+  let text = "";
+  try {
+    for await (const chunk of Deno.stdin.readable) {
+      size += chunk.length;
+      if (size > MAX_PROMPT_BYTES) {
+        throw dataError(`The prompt is larger than ${MAX_PROMPT_BYTES} bytes`, "Shorten it.");
+      }
+      text += decoder.decode(chunk, { stream: true });
+    }
+    return text + decoder.decode();
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw dataError("Standard input is not UTF-8 text", "Convert it first, for example with iconv.");
+  }
+}
+
+async function streamAnswer(router: Router, request: GenerateRequest): Promise<void> {
+  const terminal = Deno.stdout.isTerminal();
+  let atLineStart = true;
+  try {
+    for await (const item of router.stream(request)) {
+      if (item.type === "text") {
+        writeOut(terminal ? printable(item.text) : item.text);
+        atLineStart = item.text.endsWith("\n");
+      } else if (item.type === "done") {
+        endLine(terminal && !atLineStart);
+        atLineStart = true;
+        tell(statusLine(item.response));
+      }
+    }
+  } finally {
+    endLine(terminal && !atLineStart);
+  }
+}
+
+function printAnswer(response: ModelResponse): void {
+  const terminal = Deno.stdout.isTerminal();
+  writeOut(terminal ? printable(response.content) : response.content);
+  endLine(terminal && !response.content.endsWith("\n"));
+  tell(statusLine(response));
+}
+
+function endLine(needed: boolean): void {
+  if (needed) writeOut("\n");
+}
+
+/** `ollama/llama3.2 · 26 + 112 tokens · $0 · 2.1 s, first token 0.4 s` */
+export function statusLine(response: ModelResponse): string {
+  const { provider, model, usage, latency_ms, first_token_ms, fallback, finish_reason } = response;
+  const approximately = usage.source === "estimated" ? "about " : "";
+  return [
+    `${provider}/${model}`,
+    `${approximately}${usage.input} + ${usage.output} tokens`,
+    cost(response.cost_usd),
+    `${seconds(latency_ms)}, first token ${seconds(first_token_ms)}`,
+    ...(finish_reason === "length" ? ["cut at the token limit"] : []),
+    ...(fallback ? [`fallback: ${failures(response)}`] : []),
+  ].join(" · ");
+}
+
+function failures({ attempts }: ModelResponse): string {
+  return attempts.filter(({ outcome }) => outcome !== "ok")
+    .map(({ provider, model, error_kind }) => `${provider}/${model} ${error_kind}`).join(", ");
+}
+
+function cost(usd: number | null): string {
+  if (usd === null) return "price unknown";
+  return usd === 0 ? "$0" : `$${usd.toFixed(6)}`;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(ms < 995 ? 2 : 1)} s`;
+}
+
+function chats(role: Role): boolean {
+  return role !== "embeddings";
+}
+
+function parseTemperature(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value >= 0 && value <= 2)) {
+    throw new InvalidArgumentError("It must be a number from 0 to 2.");
+  }
+  return value;
+}
+
+function parseCount(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("It must be a whole number above 0.");
+  return value;
+}
+
+function dataError(message: string, remedy: string): AgentError {
+  return new AgentError(message, { exitCode: EXIT.data, remedy });
+}

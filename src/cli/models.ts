@@ -1,0 +1,243 @@
+import type { Command } from "commander";
+import { setAssignment, setProfile } from "../config/edit.ts";
+import { AgentError, EXIT } from "../core/errors.ts";
+import { parseModelRef, type Role, ROLES } from "../core/types.ts";
+import { sameModel } from "../providers/ollama_models.ts";
+import { cloudModelsOf, resolveProfile } from "../router/chain.ts";
+import type { Agent } from "./agent.ts";
+import { paint, printable, table, tell, writeJson, writeOut } from "./output.ts";
+import { ResultError } from "./result_error.ts";
+import type { CurrentSession } from "./session.ts";
+import { listenForStop } from "./stop.ts";
+
+/** `models`: what is configured, what can answer, and the two changes people make most. */
+export function addModels(program: Command, session: CurrentSession): void {
+  const models = program.command("models")
+    .description("Show providers and models of the active profile, test them, or change profile and assignments")
+    .option("--profile <name>", "show this profile instead of the active one")
+    .option("--json", "print the table as JSON and nothing else")
+    .addHelpText("after", "\nExample:\n  django-agent models\n  django-agent models assign technical ollama/llama3.2")
+    .action(async ({ profile, json }: { profile?: string; json?: true }) => {
+      await using agent = await session().open({ profile });
+      const rows = await listModels(agent);
+      if (json) writeJson({ profile: agent.router.snapshot.profile.name, models: rows });
+      else printModels(agent, rows);
+    });
+  addTest(models, session);
+  addProfile(models, session);
+  addAssign(models, session);
+}
+
+function addTest(models: Command, session: CurrentSession): void {
+  models.command("test")
+    .description("Send a trivial prompt to each model that chats, or to those of one provider")
+    .argument("[provider]", "a provider, or one model as provider/model")
+    .option("--json", "print the results as JSON and nothing else")
+    .addHelpText("after", "\nExample:\n  django-agent models test ollama")
+    .action(async (target: string | undefined, { json }: { json?: true }) => {
+      await using agent = await session().open();
+      using stop = listenForStop();
+      const results = [];
+      for (const ref of testTargets(agent, target)) {
+        const result = await testModel(agent, ref, stop.signal);
+        results.push(result);
+        if (!json) tell(describeTest(result));
+      }
+      if (json) writeJson(results);
+      if (results.every(({ ok }) => !ok)) {
+        throw new ResultError("No model passed its test", {
+          exitCode: results[0]?.exit_code ?? EXIT.unavailable,
+          remedy: "Run `doctor` to see what is wrong.",
+        });
+      }
+    });
+}
+
+function addProfile(models: Command, session: CurrentSession): void {
+  models.command("profile")
+    .description("Make a profile the active one; takes effect on the next call, also in a running program")
+    .argument("<name>", "a profile of models.json")
+    .addHelpText("after", "\nExample:\n  django-agent models profile privacy_mode")
+    .action(async (name: string) => {
+      const { models, source } = await setProfile(session().options.config, name);
+      tell(`profile ${name} is active (${source})`);
+      const profile = resolveProfile(models, name);
+      const cloud = profile ? cloudModelsOf(models, profile) : [];
+      if (cloud.length > 0) {
+        tell(`note: it names models that run outside this network (${cloud.join(", ")}).`);
+        tell("They are only asked by a program started with --cloud; without it the local ones of the profile answer.");
+      }
+    });
+}
+
+function addAssign(models: Command, session: CurrentSession): void {
+  models.command("assign")
+    .description("Give a role a model")
+    .argument("<role>", ROLES.join(", "))
+    .argument("<model>", "a model of models.json as provider/model")
+    .addHelpText("after", "\nExample:\n  django-agent models assign technical ollama/llama3.2")
+    .action(async (role: string, model: string) => {
+      if (!isRole(role)) {
+        throw new AgentError(`There is no role "${printable(role)}"`, {
+          exitCode: EXIT.usage,
+          remedy: `Use one of: ${ROLES.join(", ")}.`,
+        });
+      }
+      const { source } = await setAssignment(session().options.config, role, model);
+      tell(`${role} is answered by ${model} (${source})`);
+    });
+}
+
+interface ModelRow {
+  readonly model: string;
+  readonly context: number;
+  readonly usd_per_million: { readonly input: number; readonly output: number } | null;
+  /** Place in the chain, from 1; null when it is not in it. */
+  readonly chain: number | null;
+  readonly roles: readonly string[];
+  readonly state: "ready" | "not pulled" | "not reachable" | "not allowed" | "no key";
+  readonly reason: string | null;
+}
+
+async function listModels(agent: Agent): Promise<ModelRow[]> {
+  const { models, profile, providers } = agent.router.snapshot;
+  const rows: ModelRow[] = [];
+  for (const [id, settings] of Object.entries(models.providers)) {
+    const slot = providers.get(id);
+    const pulled = slot && "provider" in slot && slot.provider.local ? await pulledModels(agent, id) : undefined;
+    for (const [name, model] of Object.entries(settings.models)) {
+      const ref = `${id}/${name}`;
+      const price = settings.type === "ollama" ? { input: 0, output: 0 } : model.usd_per_million;
+      const place = profile.chain.indexOf(ref);
+      rows.push({
+        model: ref,
+        context: model.context,
+        usd_per_million: price ? { input: price.input, output: price.output } : null,
+        chain: place < 0 ? null : place + 1,
+        roles: ROLES.filter((role) => (profile.assignments[role] ?? headFor(role, profile.chain)) === ref),
+        ...stateOf(agent, id, name, pulled),
+      });
+    }
+  }
+  return rows;
+}
+
+function stateOf(
+  agent: Agent,
+  id: string,
+  model: string,
+  pulled: Pulled | undefined,
+): Pick<ModelRow, "state" | "reason"> {
+  const slot = agent.router.snapshot.providers.get(id);
+  if (!slot) return { state: "not allowed", reason: null };
+  if ("refusal" in slot) {
+    const { kind, reason, remedy } = slot.refusal;
+    return { state: kind === "auth" ? "no key" : "not allowed", reason: `${reason} → ${remedy}` };
+  }
+  if (!slot.provider.local && agent.router.snapshot.profile.localOnly) {
+    return { state: "not allowed", reason: "The active profile keeps everything local" };
+  }
+  if (!pulled) return { state: "ready", reason: null };
+  if (typeof pulled === "string") return { state: "not reachable", reason: pulled };
+  if (pulled.some((name) => sameModel(name, model))) return { state: "ready", reason: null };
+  return { state: "not pulled", reason: `ollama pull ${model}` };
+}
+
+/** Names of the models a local provider has, or why it could not be asked. */
+type Pulled = readonly string[] | string;
+
+async function pulledModels(agent: Agent, id: string): Promise<Pulled | undefined> {
+  const slot = agent.router.snapshot.providers.get(id);
+  if (!slot || !("provider" in slot)) return undefined;
+  try {
+    const models = await slot.provider.listModels(AbortSignal.timeout(3000));
+    return models.map(({ name }) => name);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function printModels(agent: Agent, rows: readonly ModelRow[]): void {
+  const { profile } = agent.router.snapshot;
+  const heading = ["model", "context", "$ in/out per million", "chain", "roles", "state"];
+  writeOut(table([
+    heading,
+    ...rows.map((row) => [
+      row.model,
+      String(row.context),
+      row.usd_per_million ? priceText(row.usd_per_million) : "unknown",
+      row.chain === null ? "–" : String(row.chain),
+      row.roles.join(", "),
+      row.state === "ready" ? paint.green(row.state) : paint.yellow(row.state),
+    ]),
+  ]));
+  tell(`profile ${profile.name}${profile.localOnly ? " (local only)" : ""}, from ${agent.config.source}`);
+  for (const reason of new Set(rows.flatMap(({ reason }) => reason ?? []))) tell(`  ${reason}`);
+}
+
+interface TestResult {
+  readonly model: string;
+  readonly ok: boolean;
+  readonly latency_ms: number | null;
+  readonly first_token_ms: number | null;
+  readonly error: string | null;
+  readonly exit_code: AgentError["exitCode"];
+}
+
+async function testModel(agent: Agent, ref: string, signal: AbortSignal): Promise<TestResult> {
+  try {
+    const { latency_ms, first_token_ms } = await agent.router.test(ref, signal);
+    return { model: ref, ok: true, latency_ms, first_token_ms, error: null, exit_code: EXIT.ok };
+  } catch (error) {
+    if (!(error instanceof AgentError) || signal.aborted) throw error;
+    return {
+      model: ref,
+      ok: false,
+      latency_ms: null,
+      first_token_ms: null,
+      error: error.message,
+      exit_code: error.exitCode,
+    };
+  }
+}
+
+function describeTest({ model, ok, latency_ms, first_token_ms, error }: TestResult): string {
+  if (!ok) return `${paint.red("failed")}  ${model}\n${error}`;
+  return `${paint.green("ok")}      ${model}  ${latency_ms?.toFixed(0)} ms, first token ${
+    first_token_ms?.toFixed(0)
+  } ms`;
+}
+
+/** Chat models to test: one, those of one provider, or all of the active profile. */
+function testTargets(agent: Agent, target: string | undefined): string[] {
+  const { models, profile } = agent.router.snapshot;
+  if (target === undefined) return [...new Set([...profile.chain, ...chatAssignments(agent)])];
+  if (parseModelRef(target)) return [target];
+  const provider = Object.hasOwn(models.providers, target) ? models.providers[target] : undefined;
+  if (!provider) {
+    throw new AgentError(`There is no provider "${printable(target)}"`, {
+      exitCode: EXIT.usage,
+      remedy: `Use one of: ${Object.keys(models.providers).join(", ")}.`,
+    });
+  }
+  return Object.entries(provider.models).filter(([, { embeddings }]) => !embeddings).map(([name]) =>
+    `${target}/${name}`
+  );
+}
+
+function chatAssignments(agent: Agent): string[] {
+  const { embeddings: _, ...chat } = agent.router.snapshot.profile.assignments;
+  return Object.values(chat);
+}
+
+function headFor(role: Role, chain: readonly string[]): string | undefined {
+  return role === "embeddings" ? undefined : chain[0];
+}
+
+function priceText({ input, output }: { readonly input: number; readonly output: number }): string {
+  return input === 0 && output === 0 ? "free" : `${input} / ${output}`;
+}
+
+function isRole(text: string): text is Role {
+  return (ROLES as readonly string[]).includes(text);
+}

@@ -1,0 +1,67 @@
+const encoder = new TextEncoder();
+
+/** Thrown when whoever read our output has gone away (`| head`): there is nobody left to tell. */
+export class ReaderGoneError extends Error {
+  override readonly name = "ReaderGoneError";
+}
+
+/** Writes every byte of `text` to standard output, exactly as it is. */
+export function writeOut(text: string): void {
+  write(Deno.stdout, text);
+}
+
+/** A line for the person at the keyboard, on standard error. */
+export function tell(line: string): void {
+  write(Deno.stderr, `${line}\n`);
+}
+
+/** Machine-readable output: one JSON document on standard output. */
+export function writeJson(value: unknown): void {
+  writeOut(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = encoder.encode(text);
+  try {
+    for (let written = 0; written < bytes.length;) written += stream.writeSync(bytes.subarray(written));
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) throw new ReaderGoneError();
+    throw error;
+  }
+}
+
+/**
+ * Text without the control characters (C0 but tab and newline, DEL, C1) that could move a terminal's cursor, change
+ * its title or type for its user.
+ */
+export function printable(text: string): string {
+  return text.replace(/(?![\t\n])\p{Cc}/gu, "");
+}
+
+type Paint = (text: string) => string;
+
+/** Colours for standard output: none in a pipe and none with NO_COLOR. */
+export const paint: Readonly<Record<"bold" | "dim" | "green" | "yellow" | "red", Paint>> = {
+  bold: colour(1, 22),
+  dim: colour(2, 22),
+  green: colour(32, 39),
+  yellow: colour(33, 39),
+  red: colour(31, 39),
+};
+
+function colour(on: number, off: number): Paint {
+  return (text) => (Deno.noColor || !Deno.stdout.isTerminal() ? text : `\u001b[${on}m${text}\u001b[${off}m`);
+}
+
+/** Columns as wide as their widest cell, two spaces apart; the first row is the heading. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => width(row[column] ?? ""))));
+  const line = (row: readonly string[]) =>
+    row.map((cell, column) => cell + " ".repeat(Math.max(0, (widths[column] ?? 0) - width(cell)))).join("  ").trimEnd();
+  return rows.map((row, index) => (index === 0 ? paint.bold(line(row)) : line(row))).join("\n") + "\n";
+}
+
+/** Columns a text takes up, colours not counted. */
+function width(text: string): number {
+  return [...text.replace(/\p{Cc}\[\d+m/gu, "")].length;
+}

@@ -1,0 +1,119 @@
+import type { Command } from "commander";
+import { hostAndPort } from "../core/address.ts";
+import { CLOUD_HOSTS, DISCORD_HOSTS, type HostGrant, LOOPBACK_HOSTS, queryHosts } from "../privacy/egress.ts";
+import type { LedgerEntry } from "../privacy/ledger.ts";
+import { cloudModelsOf } from "../router/chain.ts";
+import type { Agent } from "./agent.ts";
+import { paint, table, tell, writeJson, writeOut } from "./output.ts";
+import type { CurrentSession } from "./session.ts";
+
+/** `privacy`: what may leave this machine, what did, and why. */
+export function addPrivacy(program: Command, session: CurrentSession): void {
+  program.command("privacy")
+    .description("Show what may leave this machine, what did, and why")
+    .option("--profile <name>", "look at this profile instead of the active one")
+    .option("--json", "print the report as JSON and nothing else")
+    .addHelpText("after", "\nExample:\n  django-agent privacy\n  django-agent privacy --cloud --profile balanced")
+    .action(async ({ profile, json }: { profile?: string; json?: true }) => {
+      await using agent = await session().open({ profile });
+      const report = await createReport(agent);
+      if (json) writeJson(report);
+      else printReport(report);
+    });
+}
+
+interface ProviderReport {
+  readonly provider: string;
+  readonly local: boolean;
+  /** Where its requests go; null when it is not part of this run. */
+  readonly origin: string | null;
+  readonly may_be_asked: boolean;
+  readonly why: string;
+}
+
+interface PrivacyReport {
+  readonly sealed: boolean;
+  readonly sandboxed: boolean;
+  readonly profile: string;
+  readonly local_only: boolean;
+  /** Models of the profile that would run outside the local network. */
+  readonly cloud_models: readonly string[];
+  readonly sandbox: readonly HostGrant[];
+  readonly providers: readonly ProviderReport[];
+  readonly egress: readonly LedgerEntry[];
+}
+
+async function createReport(agent: Agent): Promise<PrivacyReport> {
+  const { models, profile, providers } = agent.router.snapshot;
+  const origins = [...providers.values()].flatMap((slot) =>
+    "provider" in slot ? [hostAndPort(slot.provider.origin)] : []
+  );
+  const hosts = new Set([...LOOPBACK_HOSTS, ...origins, ...CLOUD_HOSTS, ...DISCORD_HOSTS]);
+  return {
+    sealed: agent.seal.sealed,
+    sandboxed: agent.seal.sandboxed,
+    profile: profile.name,
+    local_only: profile.localOnly,
+    cloud_models: cloudModelsOf(models, profile),
+    sandbox: await queryHosts([...hosts]),
+    providers: Object.keys(models.providers).map((id) => describeProvider(agent, id)),
+    egress: agent.ledger.entries(),
+  };
+}
+
+function describeProvider(agent: Agent, id: string): ProviderReport {
+  const { profile, providers } = agent.router.snapshot;
+  const slot = providers.get(id);
+  if (!slot || "refusal" in slot) {
+    const why = slot ? `${slot.refusal.reason} → ${slot.refusal.remedy}` : "It is not part of this run";
+    return { provider: id, local: false, origin: null, may_be_asked: false, why };
+  }
+  const { local, origin } = slot.provider;
+  if (local) return { provider: id, local, origin, may_be_asked: true, why: "It runs on this machine or its network" };
+  return profile.localOnly
+    ? { provider: id, local, origin, may_be_asked: false, why: `Profile ${profile.name} keeps everything local` }
+    : { provider: id, local, origin, may_be_asked: true, why: "--cloud, a key and the profile all allow it" };
+}
+
+function printReport(report: PrivacyReport): void {
+  tell(headline(report));
+  tell(`profile ${report.profile}: ${report.local_only ? "local only" : describeCloud(report.cloud_models)}`);
+  tell("\nWhat the sandbox of this process allows:");
+  writeOut(table([
+    ["host", "sandbox"],
+    ...report.sandbox.map(({ host, state }) => [host, state === "allowed" ? paint.yellow(state) : paint.green(state)]),
+  ]));
+  tell("\nWho may be asked:");
+  writeOut(table([
+    ["provider", "origin", "asked", "why"],
+    ...report.providers.map(({ provider, origin, may_be_asked, why }) => [
+      provider,
+      origin ?? "–",
+      may_be_asked ? "yes" : "no",
+      why,
+    ]),
+  ]));
+  tell("\nWho has been asked so far, by every run on this data folder:");
+  writeOut(table([
+    ["origin", "where", "requests", "sent", "received", "last"],
+    ...report.egress.map((entry) => [
+      entry.origin,
+      entry.local ? "this network" : paint.yellow("outside"),
+      String(entry.requests),
+      `${entry.sent_bytes} B`,
+      `${entry.received_bytes} B`,
+      entry.last_at,
+    ]),
+  ]));
+}
+
+function headline({ sealed, sandboxed }: PrivacyReport): string {
+  if (!sandboxed) return paint.red("not sealed: the sandbox is off (--no-sandbox); nothing below is enforced");
+  return sealed
+    ? paint.green("sealed: this process has given up every right to reach a cloud")
+    : paint.yellow("open to the cloud: this run was started with --cloud");
+}
+
+function describeCloud(models: readonly string[]): string {
+  return models.length === 0 ? "names local models only" : `names models outside this network: ${models.join(", ")}`;
+}

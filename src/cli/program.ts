@@ -1,0 +1,112 @@
+import { Command, CommanderError } from "commander";
+import manifest from "../../deno.json" with { type: "json" };
+import { exemptFromProxies, telemetry } from "../config/env.ts";
+import { AgentError, EXIT, type ExitCode, NoAnswerError } from "../core/errors.ts";
+import { sealProcess } from "../privacy/egress.ts";
+import type { Composition } from "./agent.ts";
+import { addAsk } from "./ask.ts";
+import { addDoctor } from "./doctor.ts";
+import { addInit } from "./init.ts";
+import { addModels } from "./models.ts";
+import { ReaderGoneError, tell, writeJson } from "./output.ts";
+import { addPrivacy } from "./privacy.ts";
+import { ResultError } from "./result_error.ts";
+import { type AddCommand, type CommonOptions, Session } from "./session.ts";
+
+/** The version of the program, as deno.json names it. */
+export const VERSION = manifest.version;
+
+const COMMANDS: readonly AddCommand[] = [addAsk, addModels, addDoctor, addPrivacy, addInit];
+
+/**
+ * Runs the program once.
+ * @returns the exit code; every error has been told by then.
+ */
+export async function runProgram(args: readonly string[], composition: Composition): Promise<ExitCode> {
+  let session: Session | undefined;
+  let json = false;
+  const program = createProgram();
+  const current = () => {
+    if (!session) throw new Error("A command began before its session");
+    return session;
+  };
+  for (const add of COMMANDS) add(program, current);
+  program.hook("preAction", async (_, command) => {
+    json = command.opts().json === true;
+    session = await beginSession(composition, command.optsWithGlobals<CommonOptions>());
+  });
+  try {
+    if (args.length === 0) program.outputHelp();
+    else await program.parseAsync([...args], { from: "user" });
+    return EXIT.ok;
+  } catch (error) {
+    return report(error, json);
+  }
+}
+
+function createProgram(): Command {
+  return new Command("django-agent")
+    .description("A private agent on your own machine: one router in front of Ollama, with Groq and Gemini opt-in.")
+    .version(VERSION)
+    .option("--config <dir>", "folder of models.json", "./config")
+    .option("--data <dir>", "folder for what the program writes", "./data")
+    .option("--cloud", "let this run reach the cloud providers of its profile", false)
+    .option("--no-sandbox", "go on although Deno's sandbox is off; nothing is sealed then")
+    .configureHelp({ showGlobalOptions: true, helpWidth: 100 })
+    .showHelpAfterError("(add --help for the options and an example)")
+    .exitOverride()
+    .addHelpText("after", HELP_END);
+}
+
+const HELP_END = `
+Example:
+  django-agent ask "Hola, ¿quién eres?"
+
+Exit codes: 0 done · 1 internal error · 64 wrong usage · 65 refused as bad data · 69 nothing could answer · 73 partly sent ·
+75 try later · 77 a permission or credential is missing · 78 configuration is wrong · 130 stopped by Ctrl-C`;
+
+async function beginSession(composition: Composition, options: CommonOptions): Promise<Session> {
+  const seal = await sealProcess({
+    cloud: options.cloud,
+    discord: false, // no command of this version talks to Discord
+    noSandbox: !options.sandbox,
+    telemetry: telemetry(),
+    loopbackIsDirect: exemptFromProxies([]),
+  });
+  if (!seal.sandboxed) tell("warning: not sealed: the sandbox is off (--no-sandbox), nothing is enforced");
+  return new Session(composition, seal, options);
+}
+
+/** The one place that turns errors into words and an exit code. */
+function report(error: unknown, json: boolean): ExitCode {
+  if (error instanceof ReaderGoneError) return EXIT.ok;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  const known = error instanceof AgentError ? error : describeUnexpected(error);
+  tell(`error: ${known.message}`);
+  if (known.remedy) tell(`→ ${known.remedy}`);
+  if (json && !(error instanceof ResultError)) writeJson({ error: errorDocument(known) });
+  return known.exitCode;
+}
+
+function describeUnexpected(error: unknown): AgentError {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  if (error instanceof Deno.errors.NotCapable) {
+    return new AgentError(`The sandbox does not allow this: ${text}`, {
+      exitCode: EXIT.permission,
+      remedy: 'Add what is named to "permissions" in deno.json, or start with the flag it names.',
+    });
+  }
+  return new AgentError(`Internal error: ${text}`, {
+    exitCode: EXIT.internal,
+    remedy: "This is a fault of the program; please report it with the command you ran.",
+  });
+}
+
+function errorDocument(error: AgentError): Record<string, unknown> {
+  return {
+    message: error.message,
+    exit_code: error.exitCode,
+    remedy: error.remedy ?? null,
+    ...(error instanceof NoAnswerError && { kind: error.kind, attempts: error.attempts }),
+  };
+}

@@ -1,0 +1,50 @@
+import type { Command } from "commander";
+import type { Seal } from "../privacy/egress.ts";
+import type { Agent, Composition } from "./agent.ts";
+
+/** Options that stand before or after any command. */
+export interface CommonOptions {
+  readonly config: string;
+  readonly data: string;
+  readonly cloud: boolean;
+  /** False with `--no-sandbox`. */
+  readonly sandbox: boolean;
+}
+
+/** One run of the program, from its arguments to its exit. The process is sealed before any command begins. */
+export class Session {
+  readonly #composition: Composition;
+  readonly #seal: Seal;
+  readonly options: CommonOptions;
+
+  constructor(composition: Composition, seal: Seal, options: CommonOptions) {
+    this.#composition = composition;
+    this.#seal = seal;
+    this.options = options;
+  }
+
+  get seal(): Seal {
+    return this.#seal;
+  }
+
+  /**
+   * Wires the program together.
+   * @throws ConfigError, AgentError with what is wrong and what to do.
+   */
+  async open({ profile }: { readonly profile?: string | undefined } = {}): Promise<Agent> {
+    const { config, data, cloud } = this.options;
+    return await this.#composition.openAgent({
+      configDir: config,
+      dataDir: data,
+      cloud,
+      seal: this.#seal,
+      ...(profile !== undefined && { profile }),
+    });
+  }
+}
+
+/** Gives the session of the running command; it exists once the command begins. */
+export type CurrentSession = () => Session;
+
+/** Adds a command to the program and to its help. */
+export type AddCommand = (program: Command, session: CurrentSession) => void;

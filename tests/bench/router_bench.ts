@@ -1,0 +1,194 @@
+import { modelsSchema } from "../../src/config/schema.ts";
+import { createEventBus } from "../../src/core/events.ts";
+import { createOllama } from "../../src/providers/ollama.ts";
+import type { Provider } from "../../src/providers/provider.ts";
+import { Router } from "../../src/router/router.ts";
+import { createSnapshot, type ProviderSlot } from "../../src/router/snapshot.ts";
+import { type Figure, median } from "./measure.ts";
+
+const DEADLINES = { loadMs: 60_000, firstTokenMs: 60_000, idleMs: 60_000 };
+const TOKENS = 8;
+const ledger = { record() {} };
+
+interface Timing {
+  readonly firstMs: number;
+  readonly totalMs: number;
+}
+
+/** Figures of the router against the same provider class called directly; `origin` is the fast fake. */
+export async function benchRouter(origin: string): Promise<Figure[]> {
+  const provider = createOllama({ id: "fast", baseUrl: origin, ledger });
+  const router = createRouter({ fast: provider }, ["fast/bench"]);
+  const figures: Figure[] = [];
+  for (const concurrency of [1, 32]) figures.push(...await benchOverhead(provider, router, concurrency));
+  figures.push(await benchRefused(provider), await benchOpenBreaker(provider));
+  figures.push(...await benchLongStream(router));
+  return figures;
+}
+
+function createRouter(providers: Record<string, Provider>, chain: string[], random = Math.random): Router {
+  const models = modelsSchema.parse({
+    profile: "local",
+    providers: Object.fromEntries(
+      Object.keys(providers).map((id) => [id, {
+        type: "ollama",
+        max_concurrent: 64,
+        models: { bench: { context: 131_072 } },
+      }]),
+    ),
+    fallback_chain: chain,
+    profiles: { local: { local_only: true } },
+  });
+  const slots = new Map<string, ProviderSlot>(Object.entries(providers).map(([id, provider]) => [id, { provider }]));
+  const events = createEventBus({ onListenerError: console.error });
+  return new Router(createSnapshot(models, "local", slots), { events, sealed: true, random });
+}
+
+async function callDirectly(provider: Provider): Promise<Timing> {
+  const startedAt = performance.now();
+  let firstMs = 0;
+  const call = {
+    model: "bench",
+    contextTokens: 131_072,
+    messages: [{ role: "user", content: "Hola" }],
+    max_tokens: TOKENS,
+    deadlines: DEADLINES,
+    localOnly: true,
+  } as const;
+  for await (const _ of provider.chat(call, new AbortController().signal)) {
+    if (firstMs === 0) firstMs = performance.now() - startedAt;
+  }
+  return { firstMs, totalMs: performance.now() - startedAt };
+}
+
+async function callRouter(router: Router): Promise<Timing> {
+  const startedAt = performance.now();
+  let firstMs = 0;
+  for await (const _ of router.stream({ prompt: "Hola", max_tokens: TOKENS })) {
+    if (firstMs === 0) firstMs = performance.now() - startedAt;
+  }
+  return { firstMs, totalMs: performance.now() - startedAt };
+}
+
+/** Rounds of direct and routed calls in turn, so that both see the same machine. */
+async function benchOverhead(provider: Provider, router: Router, concurrency: number): Promise<Figure[]> {
+  const direct: Timing[] = [];
+  const routed: Timing[] = [];
+  const rounds = concurrency === 1 ? 1500 : 300;
+  const warmUp = Math.ceil(rounds / 2);
+  const together = (call: () => Promise<Timing>) => Promise.all(Array.from({ length: concurrency }, call));
+  for (let round = -warmUp; round < rounds; round++) {
+    const turns = [
+      async () => ({ into: direct, timings: await together(() => callDirectly(provider)) }),
+      async () => ({ into: routed, timings: await together(() => callRouter(router)) }),
+    ];
+    for (const turn of round % 2 ? turns : turns.toReversed()) {
+      const { into, timings } = await turn();
+      if (round >= 0) into.push(...timings);
+    }
+  }
+  const added = (pick: (timing: Timing) => number) => median(routed.map(pick)) - median(direct.map(pick));
+  const total = added(({ totalMs }) => totalMs);
+  const first = added(({ firstMs }) => firstMs);
+  return [
+    {
+      what: `added to a call, ${concurrency} at a time`,
+      value: total,
+      unit: "ms",
+      bound: { kind: "at most", value: 0.3 },
+      note: `direct ${median(direct.map(({ totalMs }) => totalMs)).toFixed(3)} ms`,
+    },
+    {
+      what: `added to the first token, ${concurrency} at a time`,
+      value: first,
+      unit: "ms",
+      bound: { kind: "at most", value: 0.5 },
+      note: `direct ${median(direct.map(({ firstMs }) => firstMs)).toFixed(3)} ms`,
+    },
+  ];
+}
+
+/** From the end of the retry's pause to the answer of the next provider; the first one refuses connections. */
+async function benchRefused(provider: Provider): Promise<Figure> {
+  const PAUSE_MS = 100; // what the router waits before its one retry when `random` gives 0
+  const dead = createOllama({ id: "dead", baseUrl: closedOrigin(), ledger });
+  const times: number[] = [];
+  for (let round = 0; round < 30; round++) {
+    const router = createRouter({ dead, fast: provider }, ["dead/bench", "fast/bench"], () => 0);
+    times.push((await callRouter(router)).totalMs - PAUSE_MS);
+  }
+  return {
+    what: "refused connection to the next answer",
+    value: median(times),
+    unit: "ms",
+    bound: { kind: "at most", value: 15 },
+    note: `after the retry's pause of ${PAUSE_MS} ms; median of ${times.length}`,
+  };
+}
+
+/** What an open breaker at the head of the chain costs a call. */
+async function benchOpenBreaker(provider: Provider): Promise<Figure> {
+  const dead = createOllama({ id: "dead", baseUrl: closedOrigin(), ledger });
+  const broken = createRouter({ dead, fast: provider }, ["dead/bench", "fast/bench"], () => 0);
+  while (broken.lanes.dead?.breaker !== "open") await callRouter(broken);
+  const healthy = createRouter({ fast: provider }, ["fast/bench"]);
+  const skipped: number[] = [];
+  const plain: number[] = [];
+  for (let round = 0; round < 1500; round++) {
+    for (
+      const [router, into] of round % 2
+        ? [[broken, skipped], [healthy, plain]] as const
+        : [[healthy, plain], [broken, skipped]] as const
+    ) {
+      into.push((await callRouter(router)).totalMs);
+    }
+  }
+  return {
+    what: "open breaker skipped",
+    value: median(skipped) - median(plain),
+    unit: "ms",
+    bound: { kind: "at most", value: 0.05 },
+    note: `a call without it ${median(plain).toFixed(3)} ms; medians of ${plain.length}`,
+  };
+}
+
+/** A long answer relayed token by token. */
+async function benchLongStream(router: Router): Promise<Figure[]> {
+  const tokens = 100_000;
+  const relay = async (count: number, sample: () => void) => {
+    let seen = 0;
+    for await (const item of router.stream({ prompt: "Hola", max_tokens: count })) {
+      if (item.type === "text" && ++seen % 1000 === 0) sample();
+    }
+    return seen;
+  };
+  await relay(tokens, () => {});
+  await relay(tokens, () => {});
+  const sizes: number[] = [];
+  const startedAt = performance.now();
+  const seen = await relay(tokens, () => sizes.push(Deno.memoryUsage().rss / 1e6));
+  const seconds = (performance.now() - startedAt) / 1000;
+  if (seen !== tokens) throw new Error(`${tokens} tokens were sent and ${seen} arrived`);
+  return [
+    {
+      what: "100,000 tokens relayed",
+      value: tokens / seconds,
+      unit: "tokens/s",
+      bound: { kind: "at least", value: 50_000 },
+    },
+    {
+      what: "memory while relaying them, largest less smallest",
+      value: Math.max(...sizes) - Math.min(...sizes),
+      unit: "MB",
+      bound: { kind: "at most", value: 10 },
+      note: `RSS ${sizes[0]?.toFixed(0)} MB at the start, ${sizes.at(-1)?.toFixed(0)} MB at the end, third run`,
+    },
+  ];
+}
+
+function closedOrigin(): string {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  return `http://127.0.0.1:${port}`;
+}

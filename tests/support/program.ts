@@ -1,0 +1,126 @@
+/** Runs the program as a person does: as a process, in a folder of its own, under the sandbox of deno.json. */
+import { projectPath, ROOT_FOLDER } from "./paths.ts";
+
+export interface RunOptions {
+  /** The folder to run in: its config/, data/ and .env count. */
+  readonly folder: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** What the program reads from standard input; nothing by default. */
+  readonly stdin?: string | Uint8Array;
+  /** Stops reading standard output once it contains this text, as `head` does. */
+  readonly closeStdoutAfter?: string;
+  /** Flags of `deno run` to use instead of the sandbox of deno.json. */
+  readonly flags?: readonly string[];
+}
+
+export interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Running {
+  readonly pid: number;
+  /** What has been printed to standard output so far. */
+  readonly printed: string;
+  /** Resolves once standard output contains `text`. */
+  waitFor(text: string): Promise<void>;
+  kill(signal: Deno.Signal): void;
+  readonly finished: Promise<Finished>;
+}
+
+/** A folder with this models.json, removed again at the end of the test. */
+export async function createFolder(models?: unknown): Promise<{ path: string } & AsyncDisposable> {
+  const path = await Deno.makeTempDir({ prefix: "django-agent-" });
+  if (models !== undefined) await writeModels(path, models);
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+/** Writes the models.json of a folder: text as it is, anything else as JSON. */
+export async function writeModels(folder: string, models: unknown): Promise<void> {
+  await Deno.mkdir(`${folder}/config`, { recursive: true });
+  const text = typeof models === "string" ? models : JSON.stringify(models, null, 2);
+  await Deno.writeTextFile(`${folder}/config/models.json`, text);
+}
+
+/** Runs the program to its end. */
+export async function runProgram(args: readonly string[], options: RunOptions): Promise<Finished> {
+  return await startProgram(args, options).finished;
+}
+
+export function startProgram(args: readonly string[], options: RunOptions): Running {
+  const { folder, env = {}, stdin, flags, closeStdoutAfter } = options;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-q", "--cached-only", ...(flags ?? sandboxOf(folder)), projectPath("main.ts"), ...args],
+    cwd: folder,
+    clearEnv: true,
+    env: { ...inherited(), DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1", ...env },
+    stdin: stdin === undefined ? "null" : "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let printed = "";
+  const waiting = new Set<() => void>();
+  const stdout = (async () => {
+    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+      printed += text;
+      for (const look of waiting) look();
+      if (closeStdoutAfter !== undefined && printed.includes(closeStdoutAfter)) break;
+    }
+    return printed;
+  })();
+  const finished = (async () => {
+    if (stdin !== undefined) await feed(child.stdin, stdin);
+    const [{ code }, out, err] = await Promise.all([child.status, stdout, new Response(child.stderr).text()]);
+    return { code, stdout: out, stderr: err };
+  })();
+  return {
+    pid: child.pid,
+    get printed() {
+      return printed;
+    },
+    waitFor: (text) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          if (!printed.includes(text)) return;
+          waiting.delete(look);
+          resolve();
+        };
+        waiting.add(look);
+        look();
+        finished.then(({ stderr }) => reject(new Error(`It ended without printing "${text}": ${stderr}`)));
+      }),
+    kill: (signal) => child.kill(signal),
+    finished,
+  };
+}
+
+/** The switches of the tasks in deno.json; the folder stands for the one the tasks run in. */
+function sandboxOf(folder: string): string[] {
+  return [
+    "-P",
+    "--no-prompt",
+    "--deny-import",
+    `--allow-read=${folder},${ROOT_FOLDER}`,
+    `--allow-write=${folder}/config,${folder}/data,${folder}/.env`,
+  ];
+}
+
+/** What Deno itself needs to find its cache; nothing else of this machine's environment reaches the program. */
+function inherited(): Record<string, string> {
+  const names = ["HOME", "DENO_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA", "USERPROFILE", "PATH", "SystemRoot", "TMPDIR"];
+  return Object.fromEntries(names.flatMap((name) => {
+    const value = Deno.env.get(name);
+    return value === undefined ? [] : [[name, value]];
+  }));
+}
+
+async function feed(stream: WritableStream<Uint8Array>, input: string | Uint8Array): Promise<void> {
+  const writer = stream.getWriter();
+  try {
+    await writer.write(typeof input === "string" ? new TextEncoder().encode(input) : input);
+    await writer.close();
+  } catch {
+    await writer.abort().catch(() => {}); // the program ended without reading all of it
+  }
+}
