@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import project from "../deno.json" with { type: "json" };
+import { deriveCompileFlags, parseCompileArguments } from "../src/compile.ts";
+import { type Payload, readPayload } from "./support/compiled_payload.ts";
+
+const ROOT = new URL("../", import.meta.url);
+const SANDBOX = project.permissions.default;
+
+const LOCAL_HOSTS = [
+  "localhost",
+  "127.0.0.1",
+  "[::1]",
+  "discord.com:443",
+  "*.discord.gg:443",
+  "cdn.discordapp.com:443",
+];
+const CLOUD_HOSTS = ["api.groq.com:443", "generativelanguage.googleapis.com:443"];
+
+/** What the binary may do, in full: anything that is not null here is a hole or a promise. */
+function expectedPermissions(net: readonly string[]): Payload["metadata"]["permissions"] {
+  return {
+    allow_read: ["./"],
+    deny_read: null,
+    ignore_read: null,
+    allow_write: ["./config", "./data", "./.env"],
+    deny_write: null,
+    allow_net: net,
+    deny_net: null,
+    allow_env: SANDBOX.env.allow,
+    deny_env: null,
+    ignore_env: [],
+    allow_sys: ["statfs"],
+    deny_sys: null,
+    allow_run: null,
+    deny_run: null,
+    allow_ffi: null,
+    deny_ffi: null,
+    // Deno writes "all hosts" here by itself; the refusal of all hosts wins.
+    allow_import: [],
+    deny_import: [],
+    prompt: false,
+  };
+}
+
+Deno.test("deriveCompileFlags() leaves the cloud out unless asked, and changes nothing else", () => {
+  const local = deriveCompileFlags(SANDBOX);
+  const cloud = deriveCompileFlags(SANDBOX, { cloud: true });
+  assert.ok(local.includes(`--allow-net=${LOCAL_HOSTS.join(",")}`));
+  assert.ok(cloud.includes(`--allow-net=${[...LOCAL_HOSTS, ...CLOUD_HOSTS].join(",")}`));
+  const withoutNet = (flags: string[]) => flags.filter((flag) => !flag.startsWith("--allow-net="));
+  assert.deepEqual(withoutNet(local), withoutNet(cloud));
+});
+
+Deno.test("deriveCompileFlags() spells out a set with relative paths and never names a file of secrets", () => {
+  const sandbox = {
+    read: ["./"],
+    write: ["./a", "./b"],
+    net: ["localhost", "api.groq.com:443"],
+    env: { allow: ["A", "B"] },
+    sys: ["statfs"],
+  };
+  assert.deepEqual(
+    deriveCompileFlags(sandbox, { output: "x/y", target: "aarch64-apple-darwin" }).join(" "),
+    "compile --no-prompt --cached-only --deny-import --ignore-env --allow-env=A,B --allow-net=localhost --allow-read=./ " +
+      "--allow-write=./a,./b --allow-sys=statfs --include config --bundle --minify --target aarch64-apple-darwin " +
+      "-o x/y main.ts",
+  );
+});
+
+Deno.test("parseCompileArguments() reads its options and refuses everything else", () => {
+  assert.deepEqual({ ...parseCompileArguments([]) }, {});
+  assert.deepEqual({ ...parseCompileArguments(["--cloud", "-o", "x", "--target", "t"]) }, {
+    cloud: true,
+    output: "x",
+    target: "t",
+  });
+  for (const wrong of [["--clod"], ["--output"], ["dist/x"]]) {
+    assert.throws(() => parseCompileArguments(wrong), TypeError);
+  }
+});
+
+Deno.test("deno task compile answers a wrong option with exit code 64 and its usage", async () => {
+  const { code, stderr } = await runTask(["--clod"]);
+  assert.equal(code, 64);
+  assert.match(stderr, /--clod.*\n.*Usage: deno task compile \[--cloud\]/);
+});
+
+for (
+  const [name, flags, hosts] of [
+    ["without the cloud", [], LOCAL_HOSTS],
+    ["with --cloud", ["--cloud"], [...LOCAL_HOSTS, ...CLOUD_HOSTS]],
+  ] as const
+) {
+  Deno.test(`deno task compile bakes exactly the sandbox of deno.json ${name}`, async () => {
+    const { metadata, entries } = await build(flags);
+    assert.deepEqual(metadata.permissions, expectedPermissions(hosts));
+    assert.deepEqual(metadata.argv, []);
+    assert.deepEqual(metadata.env_vars_from_env_file, {});
+    assert.equal(metadata.unsafely_ignore_certificate_errors, null);
+    assert.equal(metadata.log_level, null);
+    const { tracing_enabled, metrics_enabled, console } = metadata.otel_config;
+    assert.deepEqual({ tracing_enabled, metrics_enabled, console }, {
+      tracing_enabled: false,
+      metrics_enabled: false,
+      console: "Ignore",
+    });
+    assert.equal(entries.length, 2);
+    assert.ok(entries.includes("config"));
+  });
+}
+
+/**
+ * Builds the real program. A stand-in takes the place of Deno's base runtime, which would have to be downloaded: what
+ * `deno compile` appends to it is the same, and that is what these tests read. Telemetry is switched on around the
+ * build, because it must not get into the binary.
+ */
+async function build(flags: readonly string[]): Promise<Payload> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { code, stderr } = await runTask([...flags, "-o", `${folder}/agent`], {
+      DENORT_BIN: await findStandIn(),
+      OTEL_DENO: "true",
+    });
+    assert.equal(code, 0, stderr);
+    return readPayload(await Deno.readFile(`${folder}/agent`));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function runTask(args: readonly string[], env: Record<string, string> = {}) {
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["task", "compile", ...args],
+    cwd: ROOT,
+    env: { NO_COLOR: "1", ...env },
+  }).output();
+  return { code, stderr: new TextDecoder().decode(stderr) };
+}
+
+/** Any small executable of this system. */
+async function findStandIn(): Promise<string> {
+  for (const path of ["/usr/bin/true", "/bin/true"]) {
+    if (await Deno.stat(path).then(({ isFile }) => isFile, () => false)) return path;
+  }
+  throw new Error("Cannot build: this system has no `true` to stand in for the base runtime");
+}
