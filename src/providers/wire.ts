@@ -6,6 +6,7 @@ import { readErrorBody, readErrorObject } from "./error_body.ts";
 import { createFrameSplitter, FrameError, type FrameFormat } from "./frames.ts";
 import { asRecord, parseJson } from "./json.ts";
 import { classifyNetworkError } from "./network_error.ts";
+import { bodySentOnce, minimalHeaders } from "./outgoing.ts";
 import type { ProviderType } from "./provider.ts";
 
 /** Largest body that is read, in bytes; a body without end is cut off here. */
@@ -17,8 +18,6 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** How much of a stream a client library is given at a time, in characters. */
 const BATCH_CHARS = 4096;
 const CONTENT_TYPES = { json: "application/json", ndjson: "application/x-ndjson", sse: "text/event-stream" } as const;
-/** Of all a client library wants to send, what a request needs; the rest tells about this machine. */
-const HEADERS_SENT = ["accept", "content-type", "authorization", "x-goog-api-key"];
 
 /** Told of every request that went out, once it has ended. */
 export interface EgressRecorder {
@@ -242,7 +241,13 @@ export class Exchange {
     this.#started = true;
     this.#sentBytes = bytes?.byteLength ?? 0;
     // "manual" hands a redirect over as what it is, a status over 299, and follows none.
-    const request = { method, headers, body: bytes, redirect: "manual", signal: this.#controller.signal } as const;
+    const request = {
+      method,
+      headers,
+      body: bytes && bodySentOnce(bytes),
+      redirect: "manual",
+      signal: this.#controller.signal,
+    } as const;
     const response = await fetch(url, request).catch((error) => {
       const failure = this.#failure ?? classifyNetworkError(error, this.#subject(), this.#wire.origin);
       if (failure.kind === "egress_denied") this.#started = false;
@@ -370,16 +375,6 @@ export class Exchange {
     const { model } = this.#options;
     return `Provider ${this.#wire.providerId}${model === undefined ? "" : ` (${model})`}`;
   }
-}
-
-function minimalHeaders(given: RequestInit["headers"]): Headers {
-  const all = new Headers(given);
-  const headers = new Headers({ "user-agent": "django-agent" });
-  for (const name of HEADERS_SENT) {
-    const value = all.get(name);
-    if (value !== null) headers.set(name, value);
-  }
-  return headers;
 }
 
 function seconds(ms: number): string {

@@ -10,8 +10,8 @@ export interface Figure {
 
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  const [low = NaN, high = low] = sorted.slice((sorted.length - 1) >> 1);
+  return sorted.length % 2 ? low : (low + high) / 2;
 }
 
 export function isReached({ value, bound }: Figure): boolean {
@@ -28,8 +28,9 @@ export function renderTable(figures: readonly Figure[]): string {
     figure.note ?? "",
   ]);
   const all = [["figure", "measured", "wanted", "", "note"], ...rows];
-  const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => [...row[column]!].length)));
-  return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd()).join("\n");
+  const width = (column: number) => Math.max(...all.map((row) => [...(row[column] ?? "")].length));
+  const widths = [0, 1, 2, 3, 4].map(width);
+  return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join("\n");
 }
 
 function format(value: number): string {

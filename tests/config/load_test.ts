@@ -4,6 +4,7 @@ import { loadConfig, parseConfig } from "../../src/config/load.ts";
 import { describeAccess } from "../../src/config/read_file.ts";
 import { AgentError, ConfigError, EXIT } from "../../src/core/errors.ts";
 import { assertProblem, inNewFolder, problemsIn, rejection, validExample } from "./examples.ts";
+import { callAsOutsider } from "./outsider.ts";
 
 const VALID = JSON.stringify(validExample(), null, 2);
 
@@ -196,13 +197,18 @@ Deno.test({
 
 Deno.test({
   name: "loadConfig() refuses a file whose permissions forbid reading it",
-  ignore: Deno.build.os === "windows" || Deno.uid() === 0, // root may read everything
+  ignore: Deno.build.os === "windows",
   fn: async () => {
-    const problems = await problemsOf(async (path) => {
-      await Deno.writeTextFile(path, VALID);
-      await Deno.chmod(path, 0o000);
-    });
-    assertProblem(problems, "", /permissions do not let you read it/, /chmod u\+r/);
+    const dir = await Deno.makeTempDir();
+    try {
+      await Deno.writeTextFile(`${dir}/models.json`, VALID);
+      await Deno.chmod(`${dir}/models.json`, 0o000);
+      const outcome = await callAsOutsider("load", dir);
+      assert.equal(outcome?.exitCode, EXIT.config);
+      assertProblem(outcome?.problems ?? [], "", /permissions do not let you read it/, /chmod u\+r/);
+    } finally {
+      await Deno.remove(dir, { recursive: true });
+    }
   },
 });
 
