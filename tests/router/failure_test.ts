@@ -41,6 +41,16 @@ Deno.test("explainFailure() lists every attempt with its kind and what to do, an
   assert.ok(error.remedy);
 });
 
+Deno.test("explainFailure() says once what went the same way twice, and nothing of what went well", () => {
+  const ok: Attempt = { provider: "ollama", model: "o", outcome: "ok", ms: 1 };
+  const attempts = [failed("protocol"), failed("timeout"), failed("protocol"), ok, failed("protocol", "gemini")];
+  assert.deepEqual(explainFailure({ attempts, partial: false }).message.split("\n").slice(1), [
+    "  groq/m: failed, protocol: it broke → mend it (2 times)",
+    "  groq/m: failed, timeout: it broke → mend it",
+    "  gemini/m: failed, protocol: it broke → mend it",
+  ]);
+});
+
 Deno.test("explainFailure() takes over the kind of the failure that ended the call", () => {
   const cause = new ProviderError("content_filter", "refused", { provider: "groq" });
   const error = explainFailure({ attempts: [failed("timeout"), failed("content_filter")], partial: false, cause });

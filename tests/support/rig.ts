@@ -69,6 +69,8 @@ export interface Rig extends AsyncDisposable {
 /** Starts the three fakes and a router over them. */
 export function startRig({ sealed = false, random = () => 0, ollama: ollamaOptions, ...options }: RigOptions): Rig {
   const fakes = { ollama: startFakeOllama(ollamaOptions), groq: startFakeGroq(), gemini: startFakeGemini() };
+  // Loaded the way the router asks for it, so that Ollama need not load it again.
+  if (!ollamaOptions?.resident) fakes.ollama.setResident(["llama3.2"], OLLAMA_MODELS["llama3.2"].context);
   const events: AgentEvent[] = [];
   const egress: string[] = [];
   const bus = createEventBus({ onListenerError: (error) => assert.fail(String(error)) });
