@@ -23,6 +23,8 @@ interface Parts {
   readonly env: Env;
   readonly ledger: Ledger;
   readonly cloud: boolean;
+  /** False under `--no-sandbox`: there is no right to give up. */
+  readonly sandboxed: boolean;
 }
 
 /**
@@ -35,7 +37,7 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
   const events = createEventBus({ onListenerError: (error) => log.error(`An event listener failed: ${error}`) });
   events.subscribe((event) => logEvent(log, event));
   const ledger = createLedger({ path: `${options.dataDir}/egress.json`, log });
-  const parts: Parts = { env, ledger, cloud: options.cloud };
+  const parts: Parts = { env, ledger, cloud: options.cloud, sandboxed: options.seal.sandboxed };
 
   let config = await loadConfig({ dir: options.configDir });
   const router = new Router(await buildSnapshot(config, options.profile, parts), { events, sealed: !options.cloud });
@@ -101,14 +103,14 @@ async function buildSnapshot(
 }
 
 async function buildSlot(id: string, settings: ProviderSettings, parts: Parts): Promise<ProviderSlot> {
-  const { env, ledger, cloud } = parts;
+  const { env, ledger, cloud, sandboxed } = parts;
   const baseUrl = settings.base_url;
   if (settings.type === "ollama") {
     return { provider: createOllama({ id, baseUrl: ollamaUrl(id, baseUrl, env), ledger }) };
   }
   if (!cloud) {
     // Only hosts outside: giving up one port of this machine would give up all of it.
-    if (baseUrl !== undefined && !isLoopbackOrPrivate(new URL(baseUrl).hostname)) {
+    if (sandboxed && baseUrl !== undefined && !isLoopbackOrPrivate(new URL(baseUrl).hostname)) {
       await revokeHosts([hostAndPort(baseUrl)]);
     }
     return { refusal: SEALED };

@@ -5,7 +5,7 @@ import { isOllamaCloudName } from "../core/cloud_name.ts";
 import { sameModel } from "../providers/ollama_models.ts";
 import type { ModelInfo, Provider, ProviderHealth } from "../providers/provider.ts";
 import { type Candidate, planChat, planEmbedding } from "../router/chain.ts";
-import { startDeadline } from "../router/deadline.ts";
+import { CallDeadline } from "../router/deadline.ts";
 import type { RouterSnapshot } from "../router/snapshot.ts";
 import { exitCodeFor, fail, type Finding, ok, warn } from "./doctor_finding.ts";
 
@@ -196,7 +196,7 @@ async function answerOf<T>(
   { provider, answerMs = ANSWER_MS }: OllamaSubject,
   ask: (signal: AbortSignal) => Promise<T>,
 ): Promise<T | ProviderError> {
-  using deadline = startDeadline(answerMs, undefined);
+  using deadline = new CallDeadline(answerMs, undefined);
   try {
     return await ask(deadline.signal);
   } catch (error) {

@@ -1,8 +1,10 @@
 import type { Command } from "commander";
 import { setAssignment, setProfile } from "../config/edit.ts";
+import { isOllamaCloudName } from "../core/cloud_name.ts";
 import { AgentError, EXIT } from "../core/errors.ts";
 import { parseModelRef, type Role, ROLES } from "../core/types.ts";
 import { sameModel } from "../providers/ollama_models.ts";
+import type { ModelInfo } from "../providers/provider.ts";
 import { cloudModelsOf, resolveProfile } from "../router/chain.ts";
 import type { Agent } from "./agent.ts";
 import { paint, printable, table, tell, writeJson, writeOut } from "./output.ts";
@@ -14,28 +16,37 @@ import { listenForStop } from "./stop.ts";
 export function addModels(program: Command, session: CurrentSession): void {
   const models = program.command("models")
     .description("Show providers and models of the active profile, test them, or change profile and assignments")
-    .option("--profile <name>", "show this profile instead of the active one")
-    .option("--json", "print the table as JSON and nothing else")
-    .addHelpText("after", "\nExample:\n  django-agent models\n  django-agent models assign technical ollama/llama3.2")
-    .action(async ({ profile, json }: { profile?: string; json?: true }) => {
-      await using agent = await session().open({ profile });
-      const rows = await listModels(agent);
-      if (json) writeJson({ profile: agent.router.snapshot.profile.name, models: rows });
-      else printModels(agent, rows);
-    });
+    .addHelpText("after", "\nExample:\n  django-agent models\n  django-agent models assign technical ollama/llama3.2");
+  addList(models, session);
   addTest(models, session);
   addProfile(models, session);
   addAssign(models, session);
+}
+
+/** What `models` does alone. A command of its own, because options of `models` would swallow those of its commands. */
+function addList(models: Command, session: CurrentSession): void {
+  models.command("list", { isDefault: true })
+    .description("Show providers and models; what `models` alone does")
+    .option("--profile <name>", "show this profile instead of the active one")
+    .option("--json", "print the table as JSON and nothing else")
+    .addHelpText("after", "\nExample:\n  django-agent models --profile balanced")
+    .action(async ({ profile, json }: { profile?: string; json?: true }) => {
+      await using agent = await session().open({ profile });
+      const rows = await listModels(agent, session().options);
+      if (json) writeJson({ profile: agent.router.snapshot.profile.name, models: rows });
+      else printModels(agent, rows);
+    });
 }
 
 function addTest(models: Command, session: CurrentSession): void {
   models.command("test")
     .description("Send a trivial prompt to each model that chats, or to those of one provider")
     .argument("[provider]", "a provider, or one model as provider/model")
+    .option("--profile <name>", "test the models of this profile instead of the active one")
     .option("--json", "print the results as JSON and nothing else")
     .addHelpText("after", "\nExample:\n  django-agent models test ollama")
-    .action(async (target: string | undefined, { json }: { json?: true }) => {
-      await using agent = await session().open();
+    .action(async (target: string | undefined, { profile, json }: { profile?: string; json?: true }) => {
+      await using agent = await session().open({ profile });
       using stop = listenForStop();
       const results = [];
       for (const ref of testTargets(agent, target)) {
@@ -99,8 +110,9 @@ interface ModelRow {
   readonly reason: string | null;
 }
 
-async function listModels(agent: Agent): Promise<ModelRow[]> {
+async function listModels(agent: Agent, { cloud }: { readonly cloud: boolean }): Promise<ModelRow[]> {
   const { models, profile, providers } = agent.router.snapshot;
+  const keepLocal = profile.localOnly || !cloud;
   const rows: ModelRow[] = [];
   for (const [id, settings] of Object.entries(models.providers)) {
     const slot = providers.get(id);
@@ -115,7 +127,7 @@ async function listModels(agent: Agent): Promise<ModelRow[]> {
         usd_per_million: price ? { input: price.input, output: price.output } : null,
         chain: place < 0 ? null : place + 1,
         roles: ROLES.filter((role) => (profile.assignments[role] ?? headFor(role, profile.chain)) === ref),
-        ...stateOf(agent, id, name, pulled),
+        ...stateOf(agent, id, name, { pulled, keepLocal }),
       });
     }
   }
@@ -126,7 +138,7 @@ function stateOf(
   agent: Agent,
   id: string,
   model: string,
-  pulled: Pulled | undefined,
+  { pulled, keepLocal }: { readonly pulled: Pulled | undefined; readonly keepLocal: boolean },
 ): Pick<ModelRow, "state" | "reason"> {
   const slot = agent.router.snapshot.providers.get(id);
   if (!slot) return { state: "not allowed", reason: null };
@@ -139,19 +151,21 @@ function stateOf(
   }
   if (!pulled) return { state: "ready", reason: null };
   if (typeof pulled === "string") return { state: "not reachable", reason: pulled };
-  if (pulled.some((name) => sameModel(name, model))) return { state: "ready", reason: null };
+  const known = pulled.find(({ name }) => sameModel(name, model));
+  const remote = known?.remote ?? isOllamaCloudName(model); // Ollama runs such a name without a pull
+  if (remote && keepLocal) return { state: "not allowed", reason: `Ollama runs ${model} in somebody's cloud` };
+  if (known || remote) return { state: "ready", reason: null };
   return { state: "not pulled", reason: `ollama pull ${model}` };
 }
 
-/** Names of the models a local provider has, or why it could not be asked. */
-type Pulled = readonly string[] | string;
+/** The models a local provider has, or why it could not be asked. */
+type Pulled = readonly ModelInfo[] | string;
 
 async function pulledModels(agent: Agent, id: string): Promise<Pulled | undefined> {
   const slot = agent.router.snapshot.providers.get(id);
   if (!slot || !("provider" in slot)) return undefined;
   try {
-    const models = await slot.provider.listModels(AbortSignal.timeout(3000));
-    return models.map(({ name }) => name);
+    return await slot.provider.listModels(AbortSignal.timeout(3000));
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

@@ -45,10 +45,10 @@ interface PrivacyReport {
 
 async function createReport(agent: Agent): Promise<PrivacyReport> {
   const { models, profile, providers } = agent.router.snapshot;
-  const origins = [...providers.values()].flatMap((slot) =>
-    "provider" in slot ? [hostAndPort(slot.provider.origin)] : []
+  const origins = [...providers].flatMap(([id, slot]) =>
+    ("provider" in slot ? slot.provider.origin : models.providers[id]?.base_url) ?? []
   );
-  const hosts = new Set([...LOOPBACK_HOSTS, ...origins, ...CLOUD_HOSTS, ...DISCORD_HOSTS]);
+  const hosts = new Set([...LOOPBACK_HOSTS, ...origins.map(hostAndPort), ...CLOUD_HOSTS, ...DISCORD_HOSTS]);
   return {
     sealed: agent.seal.sealed,
     sandboxed: agent.seal.sandboxed,

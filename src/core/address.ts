@@ -19,7 +19,7 @@ export function isLoopbackOrPrivate(hostname: string): boolean {
     return a === 10 || (a === 172 && b >= 16 && b <= 31) || (a === 192 && b === 168) || (a === 169 && b === 254) ||
       (a === 100 && b >= 64 && b <= 127);
   }
-  if (host.includes(":")) return /^(f[cd]|fe[89ab])/.test(host);
+  if (host.includes(":")) return /^(f[cd]..|fe[89ab].):/.test(host);
   return !host.includes(".") || /\.(local|lan|internal|home\.arpa)$/.test(host);
 }
 

@@ -48,6 +48,7 @@ export async function sealProcess(options: SealOptions): Promise<Seal> {
     if (!noSandbox) throw unsealable(wide);
     return { sealed: false, sandboxed: false };
   }
+  await Deno.permissions.revoke({ name: "import" }); // Deno fetches code from a few hosts unless told not to
   if (!discord) await revokeHosts(DISCORD_HOSTS);
   if (cloud) {
     await requireCloud();

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { isLoopbackOrPrivate } from "../core/address.ts";
 import type { Log } from "../core/log.ts";
 
@@ -95,23 +96,37 @@ function add(before: LedgerEntry | undefined, entry: LedgerEntry): LedgerEntry {
 }
 
 function addToFile(path: string, counts: Counts): void {
-  const folder = path.replace(/[/\\][^/\\]*$/, "");
-  Deno.mkdirSync(folder, { recursive: true });
-  using file = Deno.openSync(path, { write: true, create: true, mode: 0o600 });
+  Deno.mkdirSync(dirname(path), { recursive: true });
+  using file = Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
   file.lockSync(true);
-  const all = parse(Deno.readTextFileSync(path));
+  const all = parse(readText(file));
   for (const entry of counts.values()) all.set(entry.origin, add(all.get(entry.origin), entry));
   const text = new TextEncoder().encode(JSON.stringify([...all.values()], null, 1) + "\n");
   file.truncateSync();
+  file.seekSync(0, Deno.SeekMode.Start);
   for (let written = 0; written < text.length;) written += file.writeSync(text.subarray(written));
 }
 
 function readFile(path: string): Counts {
   try {
-    return parse(Deno.readTextFileSync(path));
+    using file = Deno.openSync(path);
+    file.lockSync(false); // or a write under way would look like an empty file
+    return parse(readText(file));
   } catch {
     return new Map(); // nothing has been recorded yet
   }
+}
+
+/** Reads through the handle that holds the lock: not every system lets another one in. */
+function readText(file: Deno.FsFile): string {
+  const bytes = new Uint8Array(file.statSync().size);
+  let length = 0;
+  while (length < bytes.length) {
+    const count = file.readSync(bytes.subarray(length));
+    if (count === null) break;
+    length += count;
+  }
+  return new TextDecoder().decode(bytes.subarray(0, length));
 }
 
 function parse(text: string): Counts {
@@ -124,8 +139,10 @@ function parse(text: string): Counts {
 }
 
 function isEntry(value: unknown): value is LedgerEntry {
-  return typeof value === "object" && value !== null && "origin" in value && typeof value.origin === "string" &&
-    "last_at" in value && typeof value.last_at === "string";
+  if (typeof value !== "object" || value === null) return false;
+  const { origin, local, requests, sent_bytes, received_bytes, last_at } = value as Partial<LedgerEntry>;
+  return typeof origin === "string" && typeof local === "boolean" && typeof last_at === "string" &&
+    [requests, sent_bytes, received_bytes].every((count) => Number.isSafeInteger(count));
 }
 
 function reasonOf(error: unknown): string {

@@ -1,42 +1,50 @@
-/** The one time limit of a call, joined with its caller's signal. */
-export interface CallDeadline extends Disposable {
-  /** Aborts when the caller does or when the time is up. */
-  readonly signal: AbortSignal;
-  /** True once the time was up first. */
-  readonly expired: boolean;
-  readonly remainingMs: number;
-}
-
 /**
- * Starts the clock of a call.
+ * The one time limit of a call, joined with its caller's signal.
  *
  * Not `AbortSignal.any` with `AbortSignal.timeout`: those keep their timer for the whole limit, and at many calls a
  * second ten minutes of timers are a leak. This one lets go of timer and listener on disposal.
  */
-export function startDeadline(totalMs: number, caller: AbortSignal | undefined): CallDeadline {
-  const controller = new AbortController();
-  const endsAt = performance.now() + totalMs;
-  let expired = false;
-  const timer = setTimeout(() => {
-    expired = !controller.signal.aborted;
-    controller.abort(new DOMException(`The call took longer than ${totalMs} ms`, "TimeoutError"));
-  }, totalMs);
-  const follow = () => controller.abort(caller?.reason);
-  if (caller?.aborted) follow();
-  else caller?.addEventListener("abort", follow, { once: true });
-  return {
-    signal: controller.signal,
-    get expired() {
-      return expired;
-    },
-    get remainingMs() {
-      return Math.max(0, endsAt - performance.now());
-    },
-    [Symbol.dispose]() {
-      clearTimeout(timer);
-      caller?.removeEventListener("abort", follow);
-    },
+export class CallDeadline implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #endsAt: number;
+  readonly #caller: AbortSignal | undefined;
+  readonly #timer: ReturnType<typeof setTimeout>;
+  #expired = false;
+
+  /** Starts the clock. */
+  constructor(totalMs: number, caller: AbortSignal | undefined) {
+    this.#endsAt = performance.now() + totalMs;
+    this.#caller = caller;
+    this.#timer = setTimeout(this.#expire, totalMs);
+    if (caller?.aborted) this.#follow();
+    else caller?.addEventListener("abort", this.#follow, { once: true });
+  }
+
+  /** Aborts when the caller does or when the time is up. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** True once the time was up first. */
+  get expired(): boolean {
+    return this.#expired;
+  }
+
+  get remainingMs(): number {
+    return Math.max(0, this.#endsAt - performance.now());
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#caller?.removeEventListener("abort", this.#follow);
+  }
+
+  readonly #expire = (): void => {
+    this.#expired = !this.signal.aborted;
+    this.#controller.abort(new DOMException("The time for the whole call was up", "TimeoutError"));
   };
+
+  readonly #follow = (): void => this.#controller.abort(this.#caller?.reason);
 }
 
 /** Resolves after `ms`; rejects with the signal's reason when it aborts first. */

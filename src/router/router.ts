@@ -14,7 +14,7 @@ import { Answer } from "./answer.ts";
 import { asProviderError, Attempt, completing, embedding, opening, take, type Work } from "./attempt.ts";
 import { Call } from "./call.ts";
 import { type Candidate, findModel, planChat, planEmbedding } from "./chain.ts";
-import { pause, startDeadline } from "./deadline.ts";
+import { CallDeadline, pause } from "./deadline.ts";
 import type { Lane, LaneStatus } from "./lane.ts";
 import { forbiddance, fullQueue, heldCandidates, hindrance, misfit, openBreaker, soonestMs } from "./obstacles.ts";
 import type { Step } from "./policy.ts";
@@ -101,6 +101,10 @@ export class Router {
     using call = this.#begin(request, this.#serving);
     const { attempt, result: { first, rest } } = await this.#run(call, messages, opening(messages, optionsOf(request)));
     const answer = new Answer();
+    // Nobody is left to hear what a client library has to say about being interrupted.
+    const leave = () => rest.return().catch(() => {}).finally(() => attempt.abandon());
+    // A reader who has stopped reading must not keep connection and place beyond the time of the call.
+    call.deadline.signal.addEventListener("abort", leave, { once: true });
     try {
       for (let next: IteratorResult<ProviderChunk, void> = first; !next.done; next = await rest.next()) {
         const delta = take(next.value, answer, call);
@@ -115,8 +119,7 @@ export class Router {
       this.#noteFailure(call, attempt, error);
       throw call.failure(error);
     } finally {
-      attempt.abandon(); // without effect unless the reader walked away
-      await rest.return();
+      await leave(); // without effect unless the reader walked away
     }
     yield { type: "done", response: respond(call, attempt, answer, messages) };
   }
@@ -144,7 +147,7 @@ export class Router {
       candidates,
       localOnly: this.#sealed || profile.localOnly,
       priority,
-      deadline: startDeadline(models.deadlines.total_seconds * 1000, signal),
+      deadline: new CallDeadline(models.deadlines.total_seconds * 1000, signal),
       insists: true,
     });
     const { attempt, result } = await this.#run(call, [], embedding(texts));
@@ -193,7 +196,7 @@ export class Router {
       candidates: only ?? planChat(models, profile, role, choice),
       localOnly: this.#sealed || profile.localOnly,
       priority,
-      deadline: startDeadline(models.deadlines.total_seconds * 1000, signal),
+      deadline: new CallDeadline(models.deadlines.total_seconds * 1000, signal),
       insists: choice !== undefined,
     });
   }

@@ -74,8 +74,8 @@ async function callRouter(router: Router): Promise<Timing> {
 async function benchOverhead(provider: Provider, router: Router, concurrency: number): Promise<Figure[]> {
   const direct: Timing[] = [];
   const routed: Timing[] = [];
-  const rounds = concurrency === 1 ? 1500 : 300;
-  const warmUp = Math.ceil(rounds / 2);
+  const rounds = concurrency === 1 ? 1500 : 600;
+  const warmUp = 500; // until the runtime has compiled both paths
   const together = (call: () => Promise<Timing>) => Promise.all(Array.from({ length: concurrency }, call));
   for (let round = -warmUp; round < rounds; round++) {
     const turns = [

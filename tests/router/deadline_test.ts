@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mock } from "node:test";
-import { pause, startDeadline } from "../../src/router/deadline.ts";
+import { CallDeadline, pause } from "../../src/router/deadline.ts";
 import { createWatchedSignal } from "../support/watched_signal.ts";
 
 const NEVER = new AbortController().signal;
@@ -15,9 +15,9 @@ async function withFakeTimers(test: (tick: (ms: number) => void) => Promise<void
   }
 }
 
-Deno.test("startDeadline() aborts its signal when the time is up, not before", () =>
+Deno.test("CallDeadline aborts its signal when the time is up, not before", () =>
   withFakeTimers((tick) => {
-    using deadline = startDeadline(1000, undefined);
+    using deadline = new CallDeadline(1000, undefined);
     tick(999);
     assert.deepEqual([deadline.signal.aborted, deadline.expired], [false, false]);
     tick(1);
@@ -25,10 +25,10 @@ Deno.test("startDeadline() aborts its signal when the time is up, not before", (
     assert.equal(deadline.signal.reason.name, "TimeoutError");
   }));
 
-Deno.test("startDeadline() follows its caller's signal and passes the reason on", () =>
+Deno.test("CallDeadline follows its caller's signal and passes the reason on", () =>
   withFakeTimers((tick) => {
     const caller = new AbortController();
-    using deadline = startDeadline(1000, caller.signal);
+    using deadline = new CallDeadline(1000, caller.signal);
     const reason = new Error("closed the window");
     caller.abort(reason);
     assert.deepEqual([deadline.signal.aborted, deadline.signal.reason, deadline.expired], [true, reason, false]);
@@ -36,25 +36,25 @@ Deno.test("startDeadline() follows its caller's signal and passes the reason on"
     assert.deepEqual([deadline.signal.reason, deadline.expired], [reason, false], "the caller was first");
   }));
 
-Deno.test("startDeadline() stays expired when the caller aborts after the time was up", () =>
+Deno.test("CallDeadline stays expired when the caller aborts after the time was up", () =>
   withFakeTimers((tick) => {
     const caller = new AbortController();
-    using deadline = startDeadline(1000, caller.signal);
+    using deadline = new CallDeadline(1000, caller.signal);
     tick(1000);
     caller.abort();
     assert.equal(deadline.expired, true);
     assert.equal(deadline.signal.reason.name, "TimeoutError");
   }));
 
-Deno.test("startDeadline() is over at once for a caller that has aborted already", () => {
-  using deadline = startDeadline(60_000, AbortSignal.abort());
+Deno.test("CallDeadline is over at once for a caller that has aborted already", () => {
+  using deadline = new CallDeadline(60_000, AbortSignal.abort());
   assert.deepEqual([deadline.signal.aborted, deadline.expired], [true, false]);
 });
 
-Deno.test("startDeadline() leaves neither timer nor listener behind once disposed", () =>
+Deno.test("CallDeadline leaves neither timer nor listener behind once disposed", () =>
   withFakeTimers((tick) => {
     const { controller, signal, listeners } = createWatchedSignal();
-    const deadline = startDeadline(1000, signal);
+    const deadline = new CallDeadline(1000, signal);
     assert.equal(listeners.size, 1);
     deadline[Symbol.dispose]();
     assert.equal(listeners.size, 0);
@@ -64,9 +64,9 @@ Deno.test("startDeadline() leaves neither timer nor listener behind once dispose
   }));
 
 Deno.test("CallDeadline.remainingMs counts down and never below zero", () => {
-  using deadline = startDeadline(60_000, undefined);
+  using deadline = new CallDeadline(60_000, undefined);
   assert.ok(deadline.remainingMs > 0 && deadline.remainingMs <= 60_000);
-  using over = startDeadline(0, undefined);
+  using over = new CallDeadline(0, undefined);
   assert.equal(over.remainingMs, 0);
 });
 

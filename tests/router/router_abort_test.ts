@@ -75,6 +75,37 @@ Deno.test("Router.stream() hangs up and gives its place back when its reader wal
   assert.equal((await ask(rig)).provider, "groq");
 });
 
+Deno.test("Router.stream() lets a reader walk away who has aborted before, as servers do when a client is gone", async () => {
+  await using rig = startStrictRig();
+  rig.groq.next({ kind: "endless_body", of: "tokens" });
+  const controller = new AbortController();
+  for await (const item of rig.router.stream({ prompt: "¿Quién eres?", signal: controller.signal })) {
+    assert.equal(item.type, "text");
+    controller.abort();
+    break;
+  }
+  await until(() => rig.groq.chats[0]?.goneAtMs !== undefined);
+  assertUnharmed(rig);
+});
+
+Deno.test("Router.stream() gives the place of a reader who has stopped reading back when the call's time is up", async () => {
+  await using rig = startRig({
+    chain: [GPT],
+    deadlines: { total_seconds: 0.1 },
+    providers: { groq: { max_concurrent: 1 } },
+  });
+  rig.groq.next({ kind: "endless_body", of: "tokens" });
+  const stalled = rig.router.stream({ prompt: "¿Quién eres?" });
+  await stalled.next();
+  assert.equal(rig.router.lanes["groq"]?.in_flight, 1);
+  await until(() => rig.router.lanes["groq"]?.in_flight === 0);
+  await until(() => rig.groq.chats[0]?.goneAtMs !== undefined);
+  assert.equal((await ask(rig)).provider, "groq");
+  const { error } = await readStream(stalled);
+  assert.ok(error instanceof NoAnswerError && error.kind === "timeout");
+  assert.equal(rig.router.lanes["groq"]?.breaker, "closed");
+});
+
 Deno.test("Router.generate() leaves the queue when its caller aborts, and others keep their turn", async () => {
   await using rig = startStrictRig();
   rig.groq.next({ kind: "answer", firstTokenDelayMs: 60 });
@@ -92,7 +123,7 @@ Deno.test("Router.generate() leaves the queue when its caller aborts, and others
 });
 
 Deno.test("Router.generate() breaks off the pause before a retry when its caller aborts", async () => {
-  await using rig = startRig({ chain: [GPT, GEMINI] });
+  await using rig = startRig({ chain: [GPT, GEMINI], random: () => 0.99 });
   rig.groq.next({ kind: "status", status: 500 });
   const controller = new AbortController();
   const call = failureOf(rig, ask(rig, { signal: controller.signal }));

@@ -23,7 +23,7 @@ const status = (code: number, headers: Record<string, string> = {}): Behaviour =
 });
 const SILENCE: Behaviour = { kind: "silence" };
 /** Short enough to wait for in a test. */
-const IMPATIENT = { first_token_seconds: 0.08 };
+const IMPATIENT = { first_token_seconds: 0.1 };
 
 function modelsAsked({ chats }: Rig["groq"]): string[] {
   return chats.map(({ model }) => model);
@@ -246,7 +246,7 @@ for (const [kind, behaviour] of REFUSALS) {
 }
 
 Deno.test("Router.generate() lists every attempt with its kind and remedy when everything failed", async () => {
-  await using rig = startRig({ chain: [GPT, GEMINI, LLAMA], deadlines: IMPATIENT });
+  await using rig = startRig({ chain: [GPT, GEMINI, LLAMA], providers: { gemini: { deadlines: IMPATIENT } } });
   rig.groq.next(status(401));
   rig.gemini.next(SILENCE);
   await rig.ollama.down();

@@ -46,7 +46,8 @@ const COUNTED: readonly (readonly [string, Behaviour])[] = [
 ];
 for (const [kind, behaviour] of COUNTED) {
   Deno.test(`Router counts ${kind} (${behaviour.kind}) against the breaker`, async () => {
-    await using rig = startRig({ chain: [GPT, GEMINI], breaker: STRICT, deadlines: { first_token_seconds: 0.08 } });
+    const groq = { deadlines: { first_token_seconds: 0.08 } };
+    await using rig = startRig({ chain: [GPT, GEMINI], breaker: STRICT, providers: { groq } });
     rig.groq.next(behaviour);
     assert.equal((await ask(rig)).provider, "gemini");
     assert.equal(breakerOf(rig, "groq").breaker, "open");
@@ -167,7 +168,7 @@ for (const { name, primary, mostFailures } of DEAD_PRIMARIES) {
 
 Deno.test("Router runs no more calls at a provider than max_concurrent", async () => {
   await using rig = startRig({ chain: [GPT], providers: { groq: { max_concurrent: 2 } } });
-  rig.groq.next({ kind: "answer", firstTokenDelayMs: 60 }, { kind: "answer", firstTokenDelayMs: 60 });
+  rig.groq.next({ kind: "answer", firstTokenDelayMs: 100 }, { kind: "answer", firstTokenDelayMs: 100 });
   const calls = Array.from({ length: 6 }, () => ask(rig));
   await until(() => rig.groq.chats.length === 2);
   const { in_flight, waiting } = rig.router.lanes["groq"] ?? assert.fail("no lane");

@@ -16,8 +16,13 @@ import {
   startRig,
 } from "../support/rig.ts";
 
-/** Short enough to wait for in a test. */
-const IMPATIENT = { idle_seconds: 0.08 };
+/** A chain of two; the first is given so little time that a test can wait for it. */
+function startPair(first: string, second: string): Rig {
+  const deadlines = { first_token_seconds: 0.08, idle_seconds: 0.08 };
+  const [impatient = ""] = first.split("/");
+  return startRig({ chain: [first, second], providers: { [impatient]: { deadlines } } });
+}
+
 /** What the second model says; shares no word with what the first one says. */
 const SECOND: Behaviour = { kind: "answer", tokens: ["Respuesta", " entera"] };
 
@@ -42,7 +47,7 @@ const FIRSTS = [
 for (const { first, second, fakes } of FIRSTS) {
   Deno.test(`Router.generate() begins again at the next model when the answer of ${first} goes wrong`, async () => {
     for (const [behaviour, kind] of breakages(2)) {
-      await using rig = startRig({ chain: [first, second], deadlines: IMPATIENT });
+      await using rig = startPair(first, second);
       const [one, two] = fakes(rig);
       one.next(behaviour);
       two.next(SECOND);
@@ -55,7 +60,7 @@ for (const { first, second, fakes } of FIRSTS) {
 
   Deno.test(`Router.stream() ends in an error when the answer of ${first} goes wrong after something was shown`, async () => {
     for (const [behaviour, kind] of breakages(2)) {
-      await using rig = startRig({ chain: [first, second], deadlines: IMPATIENT });
+      await using rig = startPair(first, second);
       const [one, two] = fakes(rig);
       one.next(behaviour);
       const { text, response, error } = await readStream(rig.router.stream({ prompt: "¿Quién eres?" }));
@@ -78,7 +83,7 @@ for (const { first, second, fakes } of FIRSTS) {
       { kind: "status", status: 503 },
     ];
     for (const behaviour of silent) {
-      await using rig = startRig({ chain: [first, second], deadlines: { ...IMPATIENT, first_token_seconds: 0.08 } });
+      await using rig = startPair(first, second);
       const [one, two] = fakes(rig);
       one.next(behaviour);
       two.next(SECOND);
@@ -90,7 +95,7 @@ for (const { first, second, fakes } of FIRSTS) {
 }
 
 Deno.test("Router.generate() takes neither thinking nor tool calls nor counts over from an answer that went wrong", async () => {
-  await using rig = startRig({ chain: [GPT, GEMINI], deadlines: IMPATIENT });
+  await using rig = startRig({ chain: [GPT, GEMINI] });
   const look = { name: "look", arguments: { at: "door" } };
   rig.groq.next({ kind: "answer", thinking: ["Hm"], tokens: ["No"], toolCalls: [look], finish: "unheard of" });
   rig.gemini.next({ ...SECOND, usage: { input: 9, output: 2 } });
@@ -137,7 +142,7 @@ Deno.test("Router.stream() shows the first token before the answer is complete",
 Deno.test("Router.generate() ends when the time for the whole call is up, whatever the chain still holds", async () => {
   await using rig = startRig({
     chain: [GPT, GEMINI, QWEN],
-    deadlines: { first_token_seconds: 0.07, total_seconds: 0.1 },
+    deadlines: { first_token_seconds: 0.05, total_seconds: 0.1 },
   });
   for (const fake of [rig.groq, rig.gemini, rig.ollama]) fake.always({ kind: "silence" });
   const error = await failureOf(rig, ask(rig));
