@@ -61,7 +61,14 @@ export function table(rows: readonly (readonly string[])[]): string {
   return rows.map((row, index) => (index === 0 ? paint.bold(line(row)) : line(row))).join("\n") + "\n";
 }
 
-/** Columns a text takes up, colours not counted. */
+/** Columns of a terminal a text takes up: colours none, East Asian letters and emoji two each. */
 function width(text: string): number {
-  return [...text.replace(/\p{Cc}\[\d+m/gu, "")].length;
+  let columns = 0;
+  for (const letter of text.replace(/\p{Cc}\[\d+m/gu, "")) {
+    columns += NARROW.test(letter) ? 0 : WIDE.test(letter) ? 2 : 1;
+  }
+  return columns;
 }
+
+const NARROW = /[\p{M}\p{Cf}]/u;
+const WIDE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}！-｠]/u;

@@ -158,7 +158,7 @@ Deno.test("a file that cannot be written is complained of once, and this run's c
   ledger.record(GROQ, BYTES);
   assert.deepEqual(counts(ledger), { [OLLAMA]: 2, [GROQ]: 1 });
   assert.equal(lines.length, 1);
-  assert.ok(lines[0]?.startsWith(`warn  Cannot write the egress ledger ${place.path}: `), lines[0]);
+  assert.ok(lines[0]?.startsWith(`warn  Cannot write the egress ledger ${place.path}: `), String(lines[0]));
 
   await Deno.remove(folder);
   ledger[Symbol.dispose]();
