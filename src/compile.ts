@@ -34,7 +34,8 @@ export interface CompileOptions {
  *
  * Every permission is spelled out instead of named with `-P`: paths from a named set would become absolute paths of
  * the machine that builds. `--no-prompt` keeps the binary from asking for what it lacks. No `--quiet`: it would
- * silence the binary's own errors too.
+ * silence the binary's own errors too. No `--cached-only`: the bundler is a package that Deno fetches when it first
+ * bundles, as it fetches its base runtime.
  */
 export function deriveCompileFlags(
   sandbox: Sandbox,
@@ -45,7 +46,6 @@ export function deriveCompileFlags(
   return [
     "compile",
     "--no-prompt",
-    "--cached-only",
     "--deny-import",
     "--ignore-env",
     `--allow-env=${sandbox.env.allow.join(",")}`,

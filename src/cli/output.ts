@@ -61,6 +61,9 @@ export function table(rows: readonly (readonly string[])[]): string {
   return rows.map((row, index) => (index === 0 ? paint.bold(line(row)) : line(row))).join("\n") + "\n";
 }
 
+const NARROW = /[\p{M}\p{Cf}]/u;
+const WIDE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}！-｠]/u;
+
 /** Columns of a terminal a text takes up: colours none, East Asian letters and emoji two each. */
 function width(text: string): number {
   let columns = 0;
@@ -69,6 +72,3 @@ function width(text: string): number {
   }
   return columns;
 }
-
-const NARROW = /[\p{M}\p{Cf}]/u;
-const WIDE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}！-｠]/u;

@@ -29,6 +29,7 @@ for (const seal of [{ localOnly: true }, { sealed: true }]) {
       `${LLAMA} ok`,
     ]);
     assert.equal(response.fallback, true);
+    assert.deepEqual(rig.events, [], "what the set-up forbids is no fault of anybody");
     const { text } = await readStream(rig.router.stream({ prompt: "¿Quién eres?" }));
     assert.equal(text, response.content);
     assertNoCloud(rig);

@@ -106,6 +106,22 @@ Deno.test("Router.generate() gives up on a provider that says again and again to
   assert.ok(rig.groq.chats.length > 1 && rig.groq.chats.length <= 11, `${rig.groq.chats.length} requests`);
 });
 
+Deno.test("Router.generate() asks a model no third time whose second try failed for another reason", async () => {
+  await using rig = startRig({ chain: [GPT] });
+  rig.groq.next(tooMany(0.05), { kind: "html" });
+  const error = await failureOf(rig, ask(rig));
+  assert.deepEqual(brief(error.attempts), [`${GPT} failed rate_limit`, `${GPT} failed protocol`]);
+  assert.equal(rig.groq.chats.length, 2);
+});
+
+Deno.test("Router.generate() spares a rate-limited provider the calls that were waiting for their turn", async () => {
+  await using rig = startRig({ chain: [GPT, GEMINI], providers: { groq: { max_concurrent: 1 } } });
+  rig.groq.next(tooMany(60));
+  const responses = await Promise.all([ask(rig), ask(rig), ask(rig)]);
+  assert.deepEqual(responses.map(({ attempts }) => attempts[0]?.outcome), ["failed", "skipped", "skipped"]);
+  assert.equal(rig.groq.chats.length, 1);
+});
+
 Deno.test("Router.generate() stops waiting for a rate limit when its caller aborts", async () => {
   await using rig = startRig({ chain: [GPT] });
   rig.groq.next(tooMany(9));

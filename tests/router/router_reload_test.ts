@@ -40,9 +40,10 @@ Deno.test("Router.apply() takes new limits over for calls that wait already", as
   const calls = [ask(rig), ask(rig), ask(rig)];
   await until(() => rig.groq.chats.length === 1);
   rig.reload({ chain: [GPT], providers: { groq: { max_concurrent: 3 } } });
-  await until(() => rig.groq.chats.length === 3);
-  assert.equal(rig.router.lanes["groq"]?.waiting, 0);
+  const { in_flight, waiting } = rig.router.lanes["groq"] ?? assert.fail("no lane");
+  assert.deepEqual({ in_flight, waiting }, { in_flight: 3, waiting: 0 });
   await Promise.all(calls);
+  assert.equal(rig.groq.chats.length, 3);
 });
 
 Deno.test("Router.apply() begins anew for a provider that moves to another origin", async () => {
