@@ -1,11 +1,11 @@
 import type { Agent, AgentOptions, ReloadResult } from "./cli/agent.ts";
 import { describeChanges } from "./config/changes.ts";
-import { type Env, exemptFromProxies, loadEnv, ollamaBaseUrl } from "./config/env.ts";
+import { type Env, exemptFromProxies, loadEnv, ollamaBaseUrl, proxyVariables } from "./config/env.ts";
 import { type ConfigSnapshot, loadConfig } from "./config/load.ts";
-import type { ModelsConfig } from "./config/schema.ts";
+import type { ModelsConfig, ProviderSettings } from "./config/schema.ts";
 import { watchConfig } from "./config/watch.ts";
 import { hostAndPort, isLoopbackOrPrivate } from "./core/address.ts";
-import { AgentError, ConfigError, EXIT } from "./core/errors.ts";
+import { AgentError, ConfigError, describeProblem, EXIT, withRemedy } from "./core/errors.ts";
 import { type AgentEvent, createEventBus } from "./core/events.ts";
 import { createLog, type Log, LOG_LEVELS, type LogLevel } from "./core/log.ts";
 import { revokeHosts } from "./privacy/egress.ts";
@@ -13,10 +13,9 @@ import { createLedger, type Ledger } from "./privacy/ledger.ts";
 import { createGemini } from "./providers/gemini.ts";
 import { createGroq } from "./providers/groq.ts";
 import { createOllama } from "./providers/ollama.ts";
+import { resolveProfile } from "./router/chain.ts";
 import { Router } from "./router/router.ts";
 import { createSnapshot, type ProviderSlot, type Refusal, type RouterSnapshot } from "./router/snapshot.ts";
-
-type ProviderSettings = ModelsConfig["providers"][string];
 
 /** What every provider is built with. */
 interface Parts {
@@ -34,13 +33,15 @@ interface Parts {
 export async function openAgent(options: AgentOptions): Promise<Agent> {
   const env = await loadEnv({ path: ".env" });
   const log = createLog({ level: logLevel(env) });
-  const events = createEventBus({ onListenerError: (error) => log.error(`An event listener failed: ${error}`) });
+  const events = createEventBus({
+    onListenerError: (error) => log.error(`An event listener failed: ${nameOf(error)}`),
+  });
   events.subscribe((event) => logEvent(log, event));
   const ledger = createLedger({ path: `${options.dataDir}/egress.json`, log });
   const parts: Parts = { env, ledger, cloud: options.cloud, sandboxed: options.seal.sandboxed };
 
   let config = await loadConfig({ dir: options.configDir });
-  const router = new Router(await buildSnapshot(config, options.profile, parts), { events, sealed: !options.cloud });
+  const router = new Router(await buildSnapshot(config, options.profile, parts), { events });
 
   let lastReload: Promise<unknown> = Promise.resolve();
   const reload = (): Promise<ReloadResult> => {
@@ -69,7 +70,7 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
       text: config.text,
       onChange: async () => void await reload(),
       signal: watching.signal,
-    })
+    }).catch((error) => log.error(`models.json is no longer watched: ${nameOf(error)}`))
     : undefined;
   return {
     router,
@@ -92,46 +93,64 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
 
 async function buildSnapshot(
   { models }: ConfigSnapshot,
-  profile: string | undefined,
+  chosen: string | undefined,
   parts: Parts,
 ): Promise<RouterSnapshot> {
+  const profile = resolveProfile(models, chosen ?? models.profile);
+  if (!profile) throw unknownProfile(chosen ?? models.profile, models);
   const providers = new Map<string, ProviderSlot>();
   for (const [id, settings] of Object.entries(models.providers)) {
     providers.set(id, await buildSlot(id, settings, parts));
   }
-  return createSnapshot(models, profile ?? models.profile, providers);
+  return createSnapshot({ models, profile, providers, cloudAllowed: parts.cloud });
+}
+
+function unknownProfile(name: string, { profiles }: ModelsConfig): AgentError {
+  return new AgentError(`There is no profile "${name}"`, {
+    exitCode: EXIT.usage,
+    remedy: `Use one of: ${Object.keys(profiles).join(", ")}.`,
+  });
 }
 
 async function buildSlot(id: string, settings: ProviderSettings, parts: Parts): Promise<ProviderSlot> {
   const { env, ledger, cloud, sandboxed } = parts;
   const baseUrl = settings.base_url;
   if (settings.type === "ollama") {
-    return { provider: createOllama({ id, baseUrl: ollamaUrl(id, baseUrl, env), ledger }) };
+    const url = ollamaUrl(id, baseUrl, env);
+    return { provider: createOllama({ id, ledger, ...(url !== undefined && { baseUrl: url }) }) };
   }
   if (!cloud) {
     // Only hosts outside: giving up one port of this machine would give up all of it.
     if (sandboxed && baseUrl !== undefined && !isLoopbackOrPrivate(new URL(baseUrl).hostname)) {
       await revokeHosts([hostAndPort(baseUrl)]);
     }
-    return { refusal: SEALED };
+    return { refusal: NO_CLOUD };
   }
   const apiKey = settings.api_key_env === undefined ? undefined : env.get(settings.api_key_env);
   if (apiKey === undefined) return { refusal: keyMissing(settings.api_key_env) };
-  const create = settings.type === "groq" ? createGroq : createGemini;
-  return { provider: create({ id, apiKey, ledger, ...(baseUrl !== undefined && { baseUrl }) }) };
+  const options = { id, apiKey, ledger, ...(baseUrl !== undefined && { baseUrl }) };
+  switch (settings.type) {
+    case "groq":
+      return { provider: createGroq(options) };
+    case "gemini":
+      return { provider: createGemini(options) };
+  }
 }
 
 /** OLLAMA_HOST moves the provider called `ollama`, as it moves Ollama's own client. */
-function ollamaUrl(id: string, configured = "http://127.0.0.1:11434", env: Env): string {
+function ollamaUrl(id: string, configured: string | undefined, env: Env): string | undefined {
   const host = id === "ollama" ? env.get("OLLAMA_HOST") : undefined;
   const url = host === undefined ? configured : ollamaBaseUrl(host);
-  exemptFromProxies([new URL(url).hostname]);
-  return url;
+  if (url === undefined || exemptFromProxies([new URL(url).hostname]) || proxyVariables().length === 0) return url;
+  throw new AgentError(`Cannot keep the requests of provider ${id} away from the proxy of the environment`, {
+    exitCode: EXIT.permission,
+    remedy: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or allow the program to set NO_PROXY.",
+  });
 }
 
-const SEALED: Refusal = {
+const NO_CLOUD: Refusal = {
   kind: "egress_denied",
-  reason: "This run is sealed",
+  reason: "This run was started without --cloud",
   remedy: "Start it with --cloud to let it ask the cloud.",
 };
 
@@ -143,19 +162,23 @@ function keyMissing(name: string | undefined): Refusal {
   };
 }
 
+/** Why a reload failed, a line each. Whatever it was, the old configuration goes on serving. */
 function problemsOf(error: unknown): string[] {
-  if (error instanceof ConfigError) {
-    return error.problems.map(({ path, message, remedy }) => `${path ? `${path}: ` : ""}${message} → ${remedy}`);
-  }
-  if (error instanceof AgentError) return [error.remedy ? `${error.message} → ${error.remedy}` : error.message];
-  throw error;
+  if (error instanceof ConfigError) return error.problems.map(describeProblem);
+  if (error instanceof AgentError) return [withRemedy(error.message, error.remedy)];
+  return [`It could not be read: ${nameOf(error)}`];
+}
+
+/** The name of an error that was not foreseen. Its message may quote what it tripped over. */
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error;
 }
 
 function logLevel(env: Env): LogLevel {
   const wanted = env.get("DJANGO_LOG_LEVEL") ?? "warn";
   const level = LOG_LEVELS.find((name) => name === wanted);
   if (level) return level;
-  throw new AgentError("DJANGO_LOG_LEVEL has no such level", {
+  throw new AgentError("Cannot use DJANGO_LOG_LEVEL: there is no such level", {
     exitCode: EXIT.config,
     remedy: `Use one of: ${LOG_LEVELS.join(", ")}.`,
   });
@@ -165,9 +188,9 @@ function logLevel(env: Env): LogLevel {
 function logEvent(log: Log, { name, data }: AgentEvent): void {
   switch (name) {
     case "system.warning":
-      return log.warn(`${data.message} → ${data.remedy}`);
+      return log.warn(withRemedy(data.message, data.remedy));
     case "security.egress_denied":
-      return log.warn(`${data.reason} → ${data.remedy}`);
+      return log.warn(withRemedy(data.reason, data.remedy));
     case "router.breaker_changed":
       return log.info(`breaker of ${data.provider}: ${data.from} → ${data.to} (${data.reason})`);
     case "router.fallback":

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { AgentError, EXIT } from "../core/errors.ts";
-import { type GenerateRequest, type ModelResponse, type Role, ROLES } from "../core/types.ts";
+import { formatDuration } from "../core/format.ts";
+import { CHAT_ROLES, type GenerateRequest, type ModelResponse, type Role } from "../core/types.ts";
 import type { Router } from "../router/router.ts";
 import { printable, tell, writeJson, writeOut } from "./output.ts";
 import type { CurrentSession } from "./session.ts";
@@ -25,7 +26,7 @@ export function addAsk(program: Command, session: CurrentSession): void {
   program.command("ask")
     .description("Ask once; the answer streams to standard output")
     .argument("[prompt]", "the question; - reads it from standard input")
-    .addOption(new Option("--role <role>", "agent role whose model answers").choices(ROLES.filter(chats)))
+    .addOption(new Option("--role <role>", "agent role whose model answers").choices(CHAT_ROLES))
     .option("--model <provider/model>", "ask this model first instead of the role's")
     .option("--profile <name>", "use this profile for this run")
     .option("--system <text>", "system prompt")
@@ -119,15 +120,15 @@ function endLine(needed: boolean): void {
   if (needed) writeOut("\n");
 }
 
-/** `ollama/llama3.2 · 26 + 112 tokens · $0 · 2.1 s, first token 0.4 s` */
-export function statusLine(response: ModelResponse): string {
+/** `ollama/llama3.2 · 26 + 112 tokens · $0 · 2.10 s, first token 0.40 s` */
+function statusLine(response: ModelResponse): string {
   const { provider, model, usage, latency_ms, first_token_ms, fallback, finish_reason } = response;
   const approximately = usage.source === "estimated" ? "about " : "";
   return [
     `${provider}/${model}`,
     `${approximately}${usage.input} + ${usage.output} tokens`,
     cost(response.cost_usd),
-    `${seconds(latency_ms)}, first token ${seconds(first_token_ms)}`,
+    `${formatDuration(latency_ms)}, first token ${formatDuration(first_token_ms)}`,
     ...(finish_reason === "length" ? ["cut at the token limit"] : []),
     ...(fallback ? [`fallback: ${failures(response)}`] : []),
   ].join(" · ");
@@ -141,14 +142,6 @@ function failures({ attempts }: ModelResponse): string {
 function cost(usd: number | null): string {
   if (usd === null) return "price unknown";
   return usd === 0 ? "$0" : `$${usd.toFixed(6)}`;
-}
-
-function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(ms < 995 ? 2 : 1)} s`;
-}
-
-function chats(role: Role): boolean {
-  return role !== "embeddings";
 }
 
 function parseTemperature(text: string): number {

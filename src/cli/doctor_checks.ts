@@ -5,9 +5,10 @@ import { describeAccess } from "../config/read_file.ts";
 import type { ModelsConfig } from "../config/schema.ts";
 import { isLoopback } from "../core/address.ts";
 import { AgentError, EXIT } from "../core/errors.ts";
+import { formatBytes } from "../core/format.ts";
 import { parseModelRef } from "../core/types.ts";
 import type { HostGrant, Seal } from "../privacy/egress.ts";
-import { cloudModelsOf, type Profile } from "../router/chain.ts";
+import { findCloudModels, type Profile } from "../router/chain.ts";
 import { fail, failWith, type Finding, ok, warn } from "./doctor_finding.ts";
 
 /** What `doctor` finds on this machine without asking anybody: files, keys, the sandbox and what could get past it. */
@@ -43,7 +44,7 @@ function describeMode(path: string, mode: number | null): Finding {
 
 /** Whether each cloud provider has its key. Names variables, never values. */
 export function checkKeys(models: ModelsConfig, profile: Profile, env: Env, cloud: boolean): Finding[] {
-  const needed = new Set(cloudModelsOf(models, profile).map((ref) => parseModelRef(ref)?.provider));
+  const needed = new Set(findCloudModels(models, profile).map((ref) => parseModelRef(ref)?.provider));
   return Object.entries(models.providers).flatMap(([id, { type, api_key_env: variable }]) => {
     if (type === "ollama" || variable === undefined) return [];
     const name = `key of ${id}`;
@@ -171,7 +172,7 @@ export async function checkDisk(path: string): Promise<Finding> {
 
 /** @param freeBytes what this user may still write at `path` */
 export function describeSpace(path: string, freeBytes: number): Finding {
-  const shown = `${(freeBytes / 1024 ** 3).toFixed(1)} GiB free at ${path}`;
+  const shown = `${formatBytes(freeBytes)} free at ${path}`;
   if (freeBytes >= LITTLE_SPACE) return ok("free disk", shown);
   return warn("free disk", shown, "Make room: conversations and usage are stored there, and models need gigabytes.");
 }

@@ -1,4 +1,5 @@
 import { AgentError, EXIT, NoAnswerError } from "../core/errors.ts";
+import { formatDuration } from "../core/format.ts";
 import type { EventBus } from "../core/events.ts";
 import type { Attempt, GenerateRequest, Message, ModelRef, ModelResponse } from "../core/types.ts";
 import { asCount, asRecord } from "../providers/json.ts";
@@ -101,16 +102,22 @@ async function ask(
   }
 }
 
+const LOOK_INTO_THE_LOG = "See what Ollama's own log says, and try again.";
+
 function failure(name: string, failed: Attempt | undefined, more = ""): Finding {
-  const { error_kind = "protocol", reason = "The call ended without an answer" } = failed ?? {};
-  const [detail = "", remedy = "See what Ollama's own log says, and try again."] = reason.split(" → ");
-  return fail(name, detail, `${remedy} ${more}`.trim(), exitCodeFor(error_kind));
+  const { error_kind = "protocol", reason = "The call ended without an answer.", remedy = LOOK_INTO_THE_LOG } =
+    failed ??
+      {};
+  return fail(name, reason, `${remedy} ${more}`.trim(), exitCodeFor(error_kind));
 }
 
 function describeAnswer({ first_token_ms, latency_ms }: ModelResponse, deltas: number): Finding {
   if (deltas === 0) return warn("answer", "it ended without a word", "Try another model.");
   const pieces = deltas === 1 ? "1 piece" : `${deltas} pieces`;
-  return ok("answer", `streamed in ${pieces}, the first after ${duration(first_token_ms)} of ${duration(latency_ms)}`);
+  return ok(
+    "answer",
+    `streamed in ${pieces}, the first after ${formatDuration(first_token_ms)} of ${formatDuration(latency_ms)}`,
+  );
 }
 
 function describeCounts({ usage }: ModelResponse): Finding {
@@ -134,7 +141,12 @@ async function checkStop(subject: DeepSubject): Promise<Finding> {
   const outcome = await Promise.race([ask(subject, LONG, stop), late.promise]);
   clearTimeout(timer);
   if (outcome === "late") {
-    return fail(name, `an answer still went on ${duration(stopMs)} after it was stopped`, UPDATE, EXIT.unavailable);
+    return fail(
+      name,
+      `an answer still went on ${formatDuration(stopMs)} after it was stopped`,
+      UPDATE,
+      EXIT.unavailable,
+    );
   }
   const endedMs = performance.now() - stoppedAt;
   if (outcome.response) {
@@ -143,7 +155,7 @@ async function checkStop(subject: DeepSubject): Promise<Finding> {
   if (outcome.deltas === 0 || outcome.failed?.error_kind !== "aborted") return failure(name, outcome.failed);
   const next = await ask(subject, SHORT);
   if (!next.response) return failure(name, next.failed, "It happened after an answer had been stopped.");
-  return ok(name, `a stopped answer ended within ${duration(endedMs)}, and the next one came`);
+  return ok(name, `a stopped answer ended within ${formatDuration(endedMs)}, and the next one came`);
 }
 
 /** Whether a prompt over the context is refused, as it must be, or cut, which makes a model forget in silence. */
@@ -194,7 +206,10 @@ async function* checkTurns(subject: DeepSubject): AsyncGenerator<Finding> {
   }
   const [before, after] = [first.response.first_token_ms, second.response.first_token_ms];
   const factor = (before / Math.max(after, 1)).toFixed(1);
-  yield ok("second turn", `began after ${duration(after)} instead of ${duration(before)}: ${factor} times as fast`);
+  yield ok(
+    "second turn",
+    `began after ${formatDuration(after)} instead of ${formatDuration(before)}: ${factor} times as fast`,
+  );
 }
 
 /** Ollama's own count over its own time, else ours. */
@@ -217,8 +232,4 @@ function words(count: number): string {
   const size = VOCABULARY.length;
   return Array.from({ length: count }, (_, index) => VOCABULARY[(index * 7 + Math.floor(index / size) * 11) % size])
     .join(" ");
-}
-
-function duration(ms: number): string {
-  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }

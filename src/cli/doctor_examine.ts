@@ -46,11 +46,10 @@ export async function* examine(session: Session, options: ExamineOptions): Async
   yield envFile.finding;
   if (agent) {
     const { snapshot } = agent.router;
-    const mustStayLocal = !cloud || snapshot.profile.localOnly; // the router's own rule
-    const plan = planRun(snapshot, mustStayLocal);
+    const plan = planRun(snapshot);
     yield checkRoles(plan, snapshot.profile.name);
     yield* checkKeys(snapshot.models, snapshot.profile, agent.env, cloud);
-    yield* checkOllamas(agent, plan, mustStayLocal, options);
+    yield* checkOllamas(agent, plan, options);
   } else {
     yield warn(
       "models",
@@ -90,10 +89,10 @@ async function open(session: Session, profile: string | undefined, env: Env | un
 async function* checkOllamas(
   agent: Agent,
   plan: Plan,
-  mustStayLocal: boolean,
   { answerMs }: ExamineOptions,
 ): AsyncGenerator<Finding> {
-  for (const [id, slot] of agent.router.snapshot.providers) {
+  const { providers, localOnly: mustStayLocal } = agent.router.snapshot;
+  for (const [id, slot] of providers) {
     if (!("provider" in slot) || slot.provider.type !== "ollama") continue;
     const models = plan.models.filter(({ candidate }) => candidate.provider === id);
     yield* checkOllama({
@@ -126,11 +125,10 @@ function hostsOutside(config: ConfigSnapshot | undefined): string[] {
 }
 
 async function* examineDeeply({ router, events }: Agent, { progress }: ExamineOptions): AsyncGenerator<Finding> {
-  const { models, profile, providers } = router.snapshot;
-  const candidate = planChat(models, profile, "identity_core").find(({ provider }) => {
-    const slot = providers.get(provider);
-    return slot !== undefined && "provider" in slot && slot.provider.type === "ollama";
-  });
+  const { models, profile } = router.snapshot;
+  const candidate = planChat(models, profile, "identity_core").find(({ provider }) =>
+    models.providers[provider]?.type === "ollama"
+  );
   if (!candidate) {
     yield warn("answer", `profile ${profile.name} has no model of Ollama to try`, "Add one to its chain.");
     return;

@@ -1,12 +1,13 @@
 import { isLoopback } from "../core/address.ts";
 import { EXIT, ProviderError } from "../core/errors.ts";
-import { type ModelRef, type Role, ROLES } from "../core/types.ts";
+import { formatBytes } from "../core/format.ts";
+import { CHAT_ROLES, type ModelRef, type Role } from "../core/types.ts";
 import { isOllamaCloudName } from "../core/cloud_name.ts";
 import { sameModel } from "../providers/ollama_models.ts";
 import type { ModelInfo, Provider, ProviderHealth } from "../providers/provider.ts";
 import { type Candidate, planChat, planEmbedding } from "../router/chain.ts";
 import { CallDeadline } from "../router/deadline.ts";
-import type { RouterSnapshot } from "../router/snapshot.ts";
+import { isRefusal, providerOf, type RouterSnapshot } from "../router/snapshot.ts";
 import { exitCodeFor, fail, type Finding, ok, warn } from "./doctor_finding.ts";
 
 /** The first version of Ollama that refuses a prompt which is too long when told to. */
@@ -29,16 +30,13 @@ export interface Plan {
   readonly mute: readonly Role[];
 }
 
-/** What the active profile may ask in this run. @param mustStayLocal whether the router keeps every call local */
-export function planRun(snapshot: RouterSnapshot, mustStayLocal: boolean): Plan {
-  const { models, profile, providers } = snapshot;
-  const mayBeAsked = ({ provider }: Candidate) => {
-    const slot = providers.get(provider);
-    return slot !== undefined && "provider" in slot && (slot.provider.local || !mustStayLocal);
-  };
+/** What the active profile may ask in this run. */
+export function planRun(snapshot: RouterSnapshot): Plan {
+  const { models, profile } = snapshot;
+  const mayBeAsked = ({ provider }: Candidate) => !isRefusal(providerOf(snapshot, provider));
   const used = new Map<ModelRef, UsedModel>();
   const mute: Role[] = [];
-  for (const role of ROLES.filter((role) => role !== "embeddings")) {
+  for (const role of CHAT_ROLES) {
     const candidates = planChat(models, profile, role).filter(mayBeAsked);
     if (candidates.length === 0) mute.push(role);
     for (const [index, candidate] of candidates.entries()) {
@@ -148,7 +146,7 @@ async function* checkModel(
       ? fail(name, "has not been pulled, and the profile asks it first", remedy, EXIT.unavailable)
       : warn(name, `has not been pulled; it is ${use === "fallback" ? "a fallback" : "for embeddings"}`, remedy);
   } else {
-    const size = entry.sizeBytes === null ? "" : `, ${(entry.sizeBytes / 1024 ** 3).toFixed(1)} GiB`;
+    const size = entry.sizeBytes === null ? "" : `, ${formatBytes(entry.sizeBytes)}`;
     yield ok(name, `pulled${size}`);
     yield await checkContext(subject, candidate, entry);
   }

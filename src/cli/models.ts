@@ -1,16 +1,20 @@
 import type { Command } from "commander";
 import { setAssignment, setProfile } from "../config/edit.ts";
 import { isOllamaCloudName } from "../core/cloud_name.ts";
-import { AgentError, EXIT } from "../core/errors.ts";
-import { parseModelRef, type Role, ROLES } from "../core/types.ts";
+import { AgentError, EXIT, withRemedy } from "../core/errors.ts";
+import { CHAT_ROLES, parseModelRef, type Role, ROLES } from "../core/types.ts";
 import { sameModel } from "../providers/ollama_models.ts";
-import type { ModelInfo } from "../providers/provider.ts";
-import { cloudModelsOf, resolveProfile } from "../router/chain.ts";
+import type { ModelInfo, Provider } from "../providers/provider.ts";
+import { findCloudModels, findModel, planChat, planEmbedding, resolveProfile } from "../router/chain.ts";
+import { isRefusal, providerOf, type Refusal } from "../router/snapshot.ts";
 import type { Agent } from "./agent.ts";
 import { paint, printable, table, tell, writeJson, writeOut } from "./output.ts";
 import { ResultError } from "./result_error.ts";
 import type { CurrentSession } from "./session.ts";
 import { listenForStop } from "./stop.ts";
+
+/** Longest wait for the list of one provider in milliseconds. */
+const ANSWER_MS = 3000;
 
 /** `models`: what is configured, what can answer, and the two changes people make most. */
 export function addModels(program: Command, session: CurrentSession): void {
@@ -32,7 +36,7 @@ function addList(models: Command, session: CurrentSession): void {
     .addHelpText("after", "\nExample:\n  django-agent models --profile balanced")
     .action(async ({ profile, json }: { profile?: string; json?: true }) => {
       await using agent = await session().open({ profile });
-      const rows = await listModels(agent, session().options);
+      const rows = await listModels(agent);
       if (json) writeJson({ profile: agent.router.snapshot.profile.name, models: rows });
       else printModels(agent, rows);
     });
@@ -52,9 +56,9 @@ function addTest(models: Command, session: CurrentSession): void {
       for (const ref of testTargets(agent, target)) {
         const result = await testModel(agent, ref, stop.signal);
         results.push(result);
-        if (!json) tell(describeTest(result));
+        if (!json) writeOut(`${describeTest(result)}\n`);
       }
-      if (json) writeJson(results);
+      if (json) writeJson({ results });
       if (results.every(({ ok }) => !ok)) {
         throw new ResultError("No model passed its test", {
           exitCode: results[0]?.exit_code ?? EXIT.unavailable,
@@ -66,14 +70,14 @@ function addTest(models: Command, session: CurrentSession): void {
 
 function addProfile(models: Command, session: CurrentSession): void {
   models.command("profile")
-    .description("Make a profile the active one; takes effect on the next call, also in a running program")
+    .description("Make a profile the active one; takes effect on the next call")
     .argument("<name>", "a profile of models.json")
     .addHelpText("after", "\nExample:\n  django-agent models profile privacy_mode")
     .action(async (name: string) => {
       const { models, source } = await setProfile(session().options.config, name);
       tell(`profile ${name} is active (${source})`);
       const profile = resolveProfile(models, name);
-      const cloud = profile ? cloudModelsOf(models, profile) : [];
+      const cloud = profile ? findCloudModels(models, profile) : [];
       if (cloud.length > 0) {
         tell(`note: it names models that run outside this network (${cloud.join(", ")}).`);
         tell("They are only asked by a program started with --cloud; without it the local ones of the profile answer.");
@@ -110,50 +114,49 @@ interface ModelRow {
   readonly reason: string | null;
 }
 
-async function listModels(agent: Agent, { cloud }: { readonly cloud: boolean }): Promise<ModelRow[]> {
-  const { models, profile, providers } = agent.router.snapshot;
-  const keepLocal = profile.localOnly || !cloud;
+async function listModels({ router }: Agent): Promise<ModelRow[]> {
+  const { snapshot } = router;
+  const { models, profile } = snapshot;
+  const firstChoices = new Map<Role, string | undefined>(
+    CHAT_ROLES.map((role) => [role, planChat(models, profile, role)[0]?.ref]),
+  );
+  firstChoices.set("embeddings", planEmbedding(models, profile)[0]?.ref);
   const rows: ModelRow[] = [];
   for (const [id, settings] of Object.entries(models.providers)) {
-    const slot = providers.get(id);
-    const pulled = slot && "provider" in slot && slot.provider.local ? await pulledModels(agent, id) : undefined;
-    for (const [name, model] of Object.entries(settings.models)) {
+    const provider = providerOf(snapshot, id);
+    const pulled = !isRefusal(provider) && provider.local ? await pulledModels(provider) : undefined;
+    for (const name of Object.keys(settings.models)) {
       const ref = `${id}/${name}`;
-      const price = settings.type === "ollama" ? { input: 0, output: 0 } : model.usd_per_million;
+      const { contextTokens = 0, price = null } = findModel(models, ref) ?? {};
       const place = profile.chain.indexOf(ref);
       rows.push({
         model: ref,
-        context: model.context,
-        usd_per_million: price ? { input: price.input, output: price.output } : null,
+        context: contextTokens,
+        usd_per_million: price && { input: price.input, output: price.output },
         chain: place < 0 ? null : place + 1,
-        roles: ROLES.filter((role) => (profile.assignments[role] ?? headFor(role, profile.chain)) === ref),
-        ...stateOf(agent, id, name, { pulled, keepLocal }),
+        roles: ROLES.filter((role) => firstChoices.get(role) === ref),
+        ...describeState(provider, name, pulled, snapshot.localOnly),
       });
     }
   }
   return rows;
 }
 
-function stateOf(
-  agent: Agent,
-  id: string,
+function describeState(
+  provider: Provider | Refusal,
   model: string,
-  { pulled, keepLocal }: { readonly pulled: Pulled | undefined; readonly keepLocal: boolean },
+  pulled: Pulled | undefined,
+  localOnly: boolean,
 ): Pick<ModelRow, "state" | "reason"> {
-  const slot = agent.router.snapshot.providers.get(id);
-  if (!slot) return { state: "not allowed", reason: null };
-  if ("refusal" in slot) {
-    const { kind, reason, remedy } = slot.refusal;
-    return { state: kind === "auth" ? "no key" : "not allowed", reason: `${reason} → ${remedy}` };
-  }
-  if (!slot.provider.local && agent.router.snapshot.profile.localOnly) {
-    return { state: "not allowed", reason: "The active profile keeps everything local" };
+  if (isRefusal(provider)) {
+    const { kind, reason, remedy } = provider;
+    return { state: kind === "auth" ? "no key" : "not allowed", reason: withRemedy(reason, remedy) };
   }
   if (!pulled) return { state: "ready", reason: null };
   if (typeof pulled === "string") return { state: "not reachable", reason: pulled };
   const known = pulled.find(({ name }) => sameModel(name, model));
   const remote = known?.remote ?? isOllamaCloudName(model); // Ollama runs such a name without a pull
-  if (remote && keepLocal) return { state: "not allowed", reason: `Ollama runs ${model} in somebody's cloud` };
+  if (remote && localOnly) return { state: "not allowed", reason: `Ollama runs ${model} in somebody's cloud` };
   if (known || remote) return { state: "ready", reason: null };
   return { state: "not pulled", reason: `ollama pull ${model}` };
 }
@@ -161,11 +164,9 @@ function stateOf(
 /** The models a local provider has, or why it could not be asked. */
 type Pulled = readonly ModelInfo[] | string;
 
-async function pulledModels(agent: Agent, id: string): Promise<Pulled | undefined> {
-  const slot = agent.router.snapshot.providers.get(id);
-  if (!slot || !("provider" in slot)) return undefined;
+async function pulledModels(provider: Provider): Promise<Pulled> {
   try {
-    return await slot.provider.listModels(AbortSignal.timeout(3000));
+    return await provider.listModels(AbortSignal.timeout(ANSWER_MS));
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
@@ -225,7 +226,9 @@ function describeTest({ model, ok, latency_ms, first_token_ms, error }: TestResu
 /** Chat models to test: one, those of one provider, or all of the active profile. */
 function testTargets(agent: Agent, target: string | undefined): string[] {
   const { models, profile } = agent.router.snapshot;
-  if (target === undefined) return [...new Set([...profile.chain, ...chatAssignments(agent)])];
+  if (target === undefined) {
+    return [...new Set(CHAT_ROLES.flatMap((role) => planChat(models, profile, role).map(({ ref }) => ref)))];
+  }
   if (parseModelRef(target)) return [target];
   const provider = Object.hasOwn(models.providers, target) ? models.providers[target] : undefined;
   if (!provider) {
@@ -237,15 +240,6 @@ function testTargets(agent: Agent, target: string | undefined): string[] {
   return Object.entries(provider.models).filter(([, { embeddings }]) => !embeddings).map(([name]) =>
     `${target}/${name}`
   );
-}
-
-function chatAssignments(agent: Agent): string[] {
-  const { embeddings: _, ...chat } = agent.router.snapshot.profile.assignments;
-  return Object.values(chat);
-}
-
-function headFor(role: Role, chain: readonly string[]): string | undefined {
-  return role === "embeddings" ? undefined : chain[0];
 }
 
 function priceText({ input, output }: { readonly input: number; readonly output: number }): string {

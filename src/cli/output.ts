@@ -40,10 +40,9 @@ export function printable(text: string): string {
 
 type Paint = (text: string) => string;
 
-/** Colours for standard output: none in a pipe and none with NO_COLOR. */
-export const paint: Readonly<Record<"bold" | "dim" | "green" | "yellow" | "red", Paint>> = {
+/** Colours for what goes to standard output: none in a pipe and none with NO_COLOR. Never for `tell`. */
+export const paint: Readonly<Record<"bold" | "green" | "yellow" | "red", Paint>> = {
   bold: colour(1, 22),
-  dim: colour(2, 22),
   green: colour(32, 39),
   yellow: colour(33, 39),
   red: colour(31, 39),

@@ -1,10 +1,13 @@
 import type { Command } from "commander";
 import { hostAndPort } from "../core/address.ts";
+import { withRemedy } from "../core/errors.ts";
+import { formatBytes } from "../core/format.ts";
 import { CLOUD_HOSTS, DISCORD_HOSTS, type HostGrant, LOOPBACK_HOSTS, queryHosts } from "../privacy/egress.ts";
 import type { LedgerEntry } from "../privacy/ledger.ts";
-import { cloudModelsOf } from "../router/chain.ts";
+import { findCloudModels } from "../router/chain.ts";
+import { isRefusal, providerOf } from "../router/snapshot.ts";
 import type { Agent } from "./agent.ts";
-import { paint, table, tell, writeJson, writeOut } from "./output.ts";
+import { paint, table, writeJson, writeOut } from "./output.ts";
 import type { CurrentSession } from "./session.ts";
 
 /** `privacy`: what may leave this machine, what did, and why. */
@@ -54,36 +57,34 @@ async function createReport(agent: Agent): Promise<PrivacyReport> {
     sandboxed: agent.seal.sandboxed,
     profile: profile.name,
     local_only: profile.localOnly,
-    cloud_models: cloudModelsOf(models, profile),
+    cloud_models: findCloudModels(models, profile),
     sandbox: await queryHosts([...hosts]),
     providers: Object.keys(models.providers).map((id) => describeProvider(agent, id)),
     egress: agent.ledger.entries(),
   };
 }
 
-function describeProvider(agent: Agent, id: string): ProviderReport {
-  const { profile, providers } = agent.router.snapshot;
-  const slot = providers.get(id);
-  if (!slot || "refusal" in slot) {
-    const why = slot ? `${slot.refusal.reason} → ${slot.refusal.remedy}` : "It is not part of this run";
+function describeProvider({ router }: Agent, id: string): ProviderReport {
+  const { snapshot } = router;
+  const found = providerOf(snapshot, id);
+  if (isRefusal(found)) {
+    const why = withRemedy(found.reason, found.remedy);
     return { provider: id, local: false, origin: null, may_be_asked: false, why };
   }
-  const { local, origin } = slot.provider;
-  if (local) return { provider: id, local, origin, may_be_asked: true, why: "It runs on this machine or its network" };
-  return profile.localOnly
-    ? { provider: id, local, origin, may_be_asked: false, why: `Profile ${profile.name} keeps everything local` }
-    : { provider: id, local, origin, may_be_asked: true, why: "--cloud, a key and the profile all allow it" };
+  const { local, origin } = found;
+  const why = local ? "It runs on this machine or its network" : "--cloud, a key and the profile all allow it";
+  return { provider: id, local, origin, may_be_asked: true, why };
 }
 
 function printReport(report: PrivacyReport): void {
-  tell(headline(report));
-  tell(`profile ${report.profile}: ${report.local_only ? "local only" : describeCloud(report.cloud_models)}`);
-  tell("\nWhat the sandbox of this process allows:");
+  writeOut(`${headline(report)}\n`);
+  writeOut(`profile ${report.profile}: ${report.local_only ? "local only" : describeCloud(report.cloud_models)}\n`);
+  writeOut("\nWhat the sandbox of this process allows:\n");
   writeOut(table([
     ["host", "sandbox"],
     ...report.sandbox.map(({ host, state }) => [host, state === "allowed" ? paint.yellow(state) : paint.green(state)]),
   ]));
-  tell("\nWho may be asked:");
+  writeOut("\nWho may be asked:\n");
   writeOut(table([
     ["provider", "origin", "asked", "why"],
     ...report.providers.map(({ provider, origin, may_be_asked, why }) => [
@@ -93,25 +94,25 @@ function printReport(report: PrivacyReport): void {
       why,
     ]),
   ]));
-  tell("\nWho has been asked so far, by every run on this data folder:");
+  writeOut("\nWho has been asked so far, by every run on this data folder:\n");
   writeOut(table([
     ["origin", "where", "requests", "sent", "received", "last"],
     ...report.egress.map((entry) => [
       entry.origin,
       entry.local ? "this network" : paint.yellow("outside"),
       String(entry.requests),
-      `${entry.sent_bytes} B`,
-      `${entry.received_bytes} B`,
+      formatBytes(entry.sent_bytes),
+      formatBytes(entry.received_bytes),
       entry.last_at,
     ]),
   ]));
 }
 
 function headline({ sealed, sandboxed }: PrivacyReport): string {
-  if (!sandboxed) return paint.red("not sealed: the sandbox is off (--no-sandbox); nothing below is enforced");
+  if (!sandboxed) return "not sealed: the sandbox is off (--no-sandbox); nothing below is enforced";
   return sealed
-    ? paint.green("sealed: this process has given up every right to reach a cloud")
-    : paint.yellow("open to the cloud: this run was started with --cloud");
+    ? "sealed: this process has given up every right to reach a cloud"
+    : "open to the cloud: this run was started with --cloud";
 }
 
 function describeCloud(models: readonly string[]): string {

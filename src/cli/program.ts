@@ -8,13 +8,13 @@ import { addAsk } from "./ask.ts";
 import { addDoctor } from "./doctor.ts";
 import { addInit } from "./init.ts";
 import { addModels } from "./models.ts";
-import { ReaderGoneError, tell, writeJson } from "./output.ts";
+import { printable, ReaderGoneError, tell, writeJson } from "./output.ts";
 import { addPrivacy } from "./privacy.ts";
 import { ResultError } from "./result_error.ts";
 import { type AddCommand, type CommonOptions, Session } from "./session.ts";
 
 /** The version of the program, as deno.json names it. */
-export const VERSION = manifest.version;
+const VERSION = manifest.version;
 
 const COMMANDS: readonly AddCommand[] = [addAsk, addModels, addDoctor, addPrivacy, addInit];
 
@@ -62,7 +62,7 @@ const HELP_END = `
 Example:
   django-agent ask "Hola, ¿quién eres?"
 
-Exit codes: 0 done · 1 internal error · 64 wrong usage · 65 refused as bad data · 69 nothing could answer · 73 partly sent ·
+Exit codes: 0 done · 1 internal error · 64 wrong usage · 65 refused as bad data · 69 nothing could answer ·
 75 try later · 77 a permission or credential is missing · 78 configuration is wrong · 130 stopped by Ctrl-C`;
 
 async function beginSession(composition: Composition, options: CommonOptions): Promise<Session> {
@@ -82,24 +82,30 @@ function report(error: unknown, json: boolean): ExitCode {
   if (error instanceof ReaderGoneError) return EXIT.ok;
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   const known = error instanceof AgentError ? error : describeUnexpected(error);
-  tell(`error: ${known.message}`);
-  if (known.remedy) tell(`→ ${known.remedy}`);
+  tell(printable(`error: ${known.message}`));
+  if (known.remedy) tell(printable(`→ ${known.remedy}`));
   if (json && !(error instanceof ResultError)) writeJson({ error: errorDocument(known) });
   return known.exitCode;
 }
 
 function describeUnexpected(error: unknown): AgentError {
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   if (error instanceof Deno.errors.NotCapable) {
-    return new AgentError(`The sandbox does not allow this: ${text}`, {
+    return new AgentError(`The sandbox does not allow this: ${error.message}`, {
       exitCode: EXIT.permission,
       remedy: 'Add what is named to "permissions" in deno.json, or start with the flag it names.',
     });
   }
-  return new AgentError(`Internal error: ${text}`, {
+  return new AgentError(`Internal error: ${describeFault(error)}`, {
     exitCode: EXIT.internal,
     remedy: "This is a fault of the program; please report it with the command you ran.",
   });
+}
+
+/** Name and place of a fault. Its message stays out: it may quote what was being read. */
+function describeFault(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  const place = /\n\s+at (.*)/.exec(error.stack ?? "")?.[1];
+  return place === undefined ? error.name : `${error.name} at ${place}`;
 }
 
 function errorDocument(error: AgentError): Record<string, unknown> {

@@ -63,7 +63,7 @@ function effectiveRefs(models: ModelsConfig, name: string): EffectiveRef[] {
   return places;
 }
 
-function leavesNetwork(models: ModelsConfig, ref: ModelRef): boolean {
+export function leavesNetwork(models: ModelsConfig, ref: ModelRef): boolean {
   const parts = parseModelRef(ref);
   if (!parts || !Object.hasOwn(models.providers, parts.provider)) return false; // reported as unknown already
   return models.providers[parts.provider]?.type !== "ollama" || isOllamaCloudName(parts.model);

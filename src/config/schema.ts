@@ -1,8 +1,5 @@
 import { z } from "zod";
-import { ROLES } from "../core/types.ts";
-
-/** The kinds of provider this program speaks to. Only `ollama` runs on the user's own machine or network. */
-export const PROVIDER_TYPES = ["ollama", "groq", "gemini"] as const;
+import { PROVIDER_TYPES, ROLES } from "../core/types.ts";
 
 /** What the name of an environment variable looks like. */
 export const VARIABLE_NAME = /^[A-Z][A-Z0-9_]*$/;
@@ -108,6 +105,9 @@ export const modelsSchema = z.strictObject({
 });
 
 type DeepReadonly<T> = T extends object ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> } : T;
+
+/** One provider of a valid models.json. */
+export type ProviderSettings = ModelsConfig["providers"][string];
 
 /** A valid models.json with every default filled in. */
 export type ModelsConfig = DeepReadonly<z.output<typeof modelsSchema>>;

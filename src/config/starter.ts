@@ -27,16 +27,6 @@ const ENV_TEXT = `# Secrets and addresses of django-agent. None is needed to sta
 # Where Ollama listens, if not at 127.0.0.1:11434.
 # OLLAMA_HOST=
 
-# The Discord bot, and the webhook the command post uses.
-# DISCORD_BOT_TOKEN=
-# DISCORD_WEBHOOK_URL=
-
-# A PostgreSQL database in place of the built-in one: postgres://user:password@127.0.0.1:5432/name
-# DATABASE_URL=
-
-# A password for the HTTP API; required before it listens anywhere but on this machine.
-# DJANGO_API_TOKEN=
-
 # How much is logged: error, warn, info, debug.
 # DJANGO_LOG_LEVEL=
 `;

@@ -8,7 +8,7 @@ export function isLoopback(hostname: string): boolean {
 /**
  * True for loopback and for addresses that stay on the local network: RFC 1918, link-local (RFC 3927), carrier-grade
  * NAT as used by overlay networks (RFC 6598), IPv6 unique-local and link-local (RFC 4193, RFC 4291), mDNS names
- * (`*.local`, RFC 6762), `*.internal`, `*.home.arpa` (RFC 8375), and single-label host names.
+ * (`*.local`, RFC 6762), `*.internal`, `*.home.arpa` (RFC 8375), `*.lan`, and single-label host names.
  */
 export function isLoopbackOrPrivate(hostname: string): boolean {
   const host = bare(hostname);
@@ -20,7 +20,7 @@ export function isLoopbackOrPrivate(hostname: string): boolean {
       (a === 100 && b >= 64 && b <= 127);
   }
   if (host.includes(":")) return /^(f[cd]..|fe[89ab].):/.test(host);
-  return !host.includes(".") || /\.(local|lan|internal|home\.arpa)$/.test(host);
+  return /^[^.]+$/.test(host) || /\.(local|lan|internal|home\.arpa)$/.test(host);
 }
 
 function bare(hostname: string): string {

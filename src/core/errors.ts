@@ -17,7 +17,7 @@ export type ExitCode = typeof EXIT[keyof typeof EXIT];
 export interface AgentErrorOptions {
   readonly exitCode: ExitCode;
   /** What the reader can do about it, in one sentence. */
-  readonly remedy?: string;
+  readonly remedy?: string | undefined;
   readonly cause?: unknown;
 }
 
@@ -49,8 +49,9 @@ export class ConfigError extends AgentError {
   readonly problems: readonly ConfigProblem[];
 
   constructor(file: string, problems: readonly ConfigProblem[]) {
-    const lines = problems.map(({ path, message, remedy }) => `  ${path ? `${path}: ` : ""}${message} → ${remedy}`);
-    super(`Cannot use ${file}:\n${lines.join("\n")}`, { exitCode: EXIT.config });
+    super([`Cannot use ${file}:`, ...problems.map((problem) => `  ${describeProblem(problem)}`)].join("\n"), {
+      exitCode: EXIT.config,
+    });
     this.file = file;
     this.problems = problems;
   }
@@ -58,12 +59,12 @@ export class ConfigError extends AgentError {
 
 export interface ProviderErrorOptions {
   readonly provider: string;
-  readonly model?: string;
+  readonly model?: string | undefined;
   /** HTTP status, when the provider answered with one. */
-  readonly status?: number;
+  readonly status?: number | undefined;
   /** Epoch milliseconds before which the provider does not want to be asked again. */
-  readonly retryAtMs?: number;
-  readonly remedy?: string;
+  readonly retryAtMs?: number | undefined;
+  readonly remedy?: string | undefined;
   /** True when the model was still being loaded: slow, but not a fault of the provider. */
   readonly whileLoading?: boolean;
   readonly cause?: unknown;
@@ -95,9 +96,9 @@ export class ProviderError extends Error {
 export interface NoAnswerOptions {
   readonly kind: ErrorKind;
   readonly attempts: readonly Attempt[];
-  readonly remedy?: string;
+  readonly remedy?: string | undefined;
   /** Epoch milliseconds at which trying again may work. */
-  readonly retryAtMs?: number;
+  readonly retryAtMs?: number | undefined;
   readonly cause?: unknown;
 }
 
@@ -109,11 +110,21 @@ export class NoAnswerError extends AgentError {
   readonly retryAtMs: number | undefined;
 
   constructor(message: string, { kind, attempts, remedy, retryAtMs, cause }: NoAnswerOptions) {
-    super(message, { exitCode: exitCodeOf(kind), ...(remedy && { remedy }), cause });
+    super(message, { exitCode: exitCodeOf(kind), remedy, cause });
     this.kind = kind;
     this.attempts = attempts;
     this.retryAtMs = retryAtMs;
   }
+}
+
+/** `message → remedy`, as people read it. */
+export function withRemedy(message: string, remedy: string | undefined): string {
+  return remedy ? `${message} → ${remedy}` : message;
+}
+
+/** `path: message → remedy`. */
+export function describeProblem({ path, message, remedy }: ConfigProblem): string {
+  return withRemedy(path ? `${path}: ${message}` : message, remedy);
 }
 
 /** The exit code that tells a script what kind of failure it was. */

@@ -11,6 +11,13 @@ export const ROLES = [
 ] as const;
 export type Role = typeof ROLES[number];
 
+/** The roles that chat: every one but `embeddings`. */
+export const CHAT_ROLES: readonly Role[] = ROLES.filter((role) => role !== "embeddings");
+
+/** The kinds of provider this program speaks to. Only `ollama` runs on the user's own machine or network. */
+export const PROVIDER_TYPES = ["ollama", "groq", "gemini"] as const;
+export type ProviderType = typeof PROVIDER_TYPES[number];
+
 /** A model reference `provider/model`; the provider ends at the first slash. */
 export type ModelRef = string;
 
@@ -20,6 +27,7 @@ export interface Image {
   readonly data: string;
 }
 
+/** A function the model may call. */
 export interface ToolDefinition {
   readonly name: string;
   readonly description?: string;
@@ -27,6 +35,7 @@ export interface ToolDefinition {
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
+/** A call of a function by the model; `id` links the tool message that answers it. */
 export interface ToolCall {
   readonly id: string;
   readonly name: string;
@@ -35,6 +44,7 @@ export interface ToolCall {
   readonly signature?: string;
 }
 
+/** One turn of a conversation. */
 export type Message =
   | { readonly role: "system"; readonly content: string }
   | { readonly role: "user"; readonly content: string; readonly images?: readonly Image[] }
@@ -61,6 +71,7 @@ export interface GenerationOptions {
   readonly think?: Think;
 }
 
+/** Who goes first when calls wait for one provider. */
 export type Priority = "interactive" | "background";
 
 /** One generation. Exactly one of `prompt` and `messages`. */
@@ -79,6 +90,7 @@ export interface GenerateRequest extends GenerationOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Why an answer ended: by itself, at the token limit, or to call tools. */
 export type FinishReason = "stop" | "length" | "tool_calls";
 
 /** Token counts. `cached_input` is part of `input`, `reasoning` is part of `output`. */
@@ -89,21 +101,29 @@ export interface Usage {
   readonly reasoning: number;
   readonly total: number;
   readonly source: "provider" | "estimated";
-  /** The provider's own usage object, untouched; `null` when it sent none. */
+  /** The provider's own counts under its own names; `null` when it sent none. */
   readonly raw: unknown;
 }
 
+/** What went wrong with an attempt. The router decides by this alone. */
 export type ErrorKind =
+  /** Refused, reset, or an answer of 5xx. */
   | "unavailable"
+  /** One of the deadlines passed. */
   | "timeout"
   | "rate_limit"
+  /** The key or the account was not accepted, or there is no key. */
   | "auth"
   | "model_not_found"
+  /** The prompt does not fit into the model's window. */
   | "context_length"
   | "bad_request"
   | "content_filter"
+  /** Malformed, cut, or without a finish. */
   | "protocol"
+  /** The caller stopped it. */
   | "aborted"
+  /** The sandbox, the seal or a local_only profile forbids it. */
   | "egress_denied";
 
 /** One try at one model. `skipped` never reached the provider. */
@@ -112,12 +132,15 @@ export interface Attempt {
   readonly model: string;
   readonly outcome: "ok" | "failed" | "skipped" | "aborted";
   readonly error_kind?: ErrorKind;
-  /** Why it failed or was skipped, and what to do; never a secret and never message content. */
+  /** Why it failed or was skipped; never a secret and never message content. */
   readonly reason?: string;
+  /** What can be done about it. */
+  readonly remedy?: string;
   /** Milliseconds from the start of the attempt to its end. */
   readonly ms: number;
 }
 
+/** A complete answer with everything there is to say about it. */
 export interface ModelResponse {
   readonly content: string;
   readonly provider: string;
@@ -139,6 +162,7 @@ export interface ModelResponse {
   readonly thinking?: string;
 }
 
+/** A piece of an answer as it comes. */
 export type Delta =
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "thinking"; readonly text: string }
@@ -147,6 +171,7 @@ export type Delta =
 /** What `stream` yields: deltas, then exactly one `done` as the last item. */
 export type StreamItem = Delta | { readonly type: "done"; readonly response: ModelResponse };
 
+/** Vectors with everything there is to say about them. */
 export interface EmbedResponse {
   /** One vector a text, in the order given. */
   readonly vectors: readonly (readonly number[])[];

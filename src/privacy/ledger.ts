@@ -34,8 +34,9 @@ export interface LedgerOptions {
 type Counts = Map<string, LedgerEntry>;
 
 /**
- * A ledger kept in a small JSON file. Runs side by side add to the same file under a lock of the operating system.
- * When the file cannot be written the counts of this run are still shown, and the log says why.
+ * A ledger kept in a small JSON file. Runs side by side add to the same file under a lock of the operating system; it
+ * is replaced as a whole, so that no crash and no full disk leaves half of it. A damaged file is set aside, never
+ * overwritten. What cannot be read or written is told the log; the counts of this run are still shown.
  */
 export function createLedger({ path, log, writeEveryMs = 1000 }: LedgerOptions): Ledger {
   let unwritten: Counts = new Map();
@@ -43,16 +44,30 @@ export function createLedger({ path, log, writeEveryMs = 1000 }: LedgerOptions):
   let timer: ReturnType<typeof setTimeout> | undefined;
   let complained = false;
 
+  const complain = (what: string, error: unknown) => {
+    if (!complained) log.warn(`Cannot ${what} the egress ledger ${path}: ${reasonOf(error)}`);
+    complained = true;
+  };
+
   const write = () => {
     clearTimeout(timer);
     timer = undefined;
     if (unwritten.size === 0) return;
     try {
-      addToFile(path, unwritten);
+      const aside = addToFile(path, unwritten);
       unwritten = new Map();
+      if (aside !== undefined) log.warn(`The egress ledger was damaged: it is now ${aside}, and counting starts again`);
     } catch (error) {
-      if (!complained) log.warn(`Cannot write the egress ledger ${path}: ${reasonOf(error)}`);
-      complained = true;
+      complain("write", error);
+    }
+  };
+
+  const readAll = (): Counts => {
+    try {
+      return readCounts(path);
+    } catch (error) {
+      complain("read", error);
+      return new Map();
     }
   };
 
@@ -76,7 +91,7 @@ export function createLedger({ path, log, writeEveryMs = 1000 }: LedgerOptions):
       }
     },
     entries() {
-      const all = readFile(path);
+      const all = readAll();
       for (const entry of unwritten.values()) all.set(entry.origin, add(all.get(entry.origin), entry));
       return [...all.values()].sort((a, b) => b.last_at.localeCompare(a.last_at));
     },
@@ -95,46 +110,47 @@ function add(before: LedgerEntry | undefined, entry: LedgerEntry): LedgerEntry {
   };
 }
 
-function addToFile(path: string, counts: Counts): void {
+/** Adds to the file. The new name of the old one when that was damaged. */
+function addToFile(path: string, counts: Counts): string | undefined {
   Deno.mkdirSync(dirname(path), { recursive: true });
-  using file = Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
-  file.lockSync(true);
-  const all = parse(readText(file));
+  using lock = Deno.openSync(`${path}.lock`, { write: true, create: true, mode: 0o600 });
+  lock.lockSync(true);
+  let aside: string | undefined;
+  let all: Counts;
+  try {
+    all = readCounts(path);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    aside = `${path}.damaged-${new Date().toISOString().replaceAll(":", "-")}`;
+    Deno.renameSync(path, aside);
+    all = new Map();
+  }
   for (const entry of counts.values()) all.set(entry.origin, add(all.get(entry.origin), entry));
-  const text = new TextEncoder().encode(JSON.stringify([...all.values()], null, 1) + "\n");
-  file.truncateSync();
-  file.seekSync(0, Deno.SeekMode.Start);
-  for (let written = 0; written < text.length;) written += file.writeSync(text.subarray(written));
+  const fresh = `${path}.new`;
+  Deno.writeTextFileSync(fresh, JSON.stringify([...all.values()], null, 1) + "\n", { mode: 0o600 });
+  Deno.renameSync(fresh, path);
+  return aside;
 }
 
-function readFile(path: string): Counts {
+/** @throws SyntaxError when the file is no ledger; whatever reading throws, but for a missing file. */
+function readCounts(path: string): Counts {
+  let text: string;
   try {
-    using file = Deno.openSync(path);
-    file.lockSync(false); // or a write under way would look like an empty file
-    return parse(readText(file));
-  } catch {
-    return new Map(); // nothing has been recorded yet
+    text = Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return new Map(); // nothing has been recorded yet
+    throw error;
   }
+  const entries: unknown = parseJson(text);
+  if (!Array.isArray(entries) || !entries.every(isEntry)) throw new SyntaxError("it is damaged");
+  return new Map(entries.map((entry) => [entry.origin, entry]));
 }
 
-/** Reads through the handle that holds the lock: not every system lets another one in. */
-function readText(file: Deno.FsFile): string {
-  const bytes = new Uint8Array(file.statSync().size);
-  let length = 0;
-  while (length < bytes.length) {
-    const count = file.readSync(bytes.subarray(length));
-    if (count === null) break;
-    length += count;
-  }
-  return new TextDecoder().decode(bytes.subarray(0, length));
-}
-
-function parse(text: string): Counts {
+function parseJson(text: string): unknown {
   try {
-    const entries: unknown = JSON.parse(text);
-    return new Map(Array.isArray(entries) ? entries.filter(isEntry).map((entry) => [entry.origin, entry]) : []);
+    return JSON.parse(text);
   } catch {
-    return new Map(); // an interrupted write: counting starts again
+    return undefined;
   }
 }
 

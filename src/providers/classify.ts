@@ -1,7 +1,6 @@
 import { ProviderError, type ProviderErrorOptions } from "../core/errors.ts";
-import type { ErrorKind } from "../core/types.ts";
+import type { ErrorKind, ProviderType } from "../core/types.ts";
 import type { ErrorBody } from "./error_body.ts";
-import type { ProviderType } from "./provider.ts";
 import { retryMoment } from "./retry_moment.ts";
 
 /** Whom an error is about. */
@@ -13,7 +12,7 @@ export interface Subject {
 }
 
 /** An answer that says no: an HTTP status over 299, or an error object inside a stream. */
-export interface Refusal extends Subject {
+export interface ErrorReply extends Subject {
   readonly status: number | undefined;
   readonly headers: Headers;
   readonly body: ErrorBody;
@@ -22,7 +21,7 @@ export interface Refusal extends Subject {
 }
 
 /** Turns an answer that says no into the one error the router understands. Shows no text of the provider's. */
-export function classifyRefusal(refusal: Refusal): ProviderError {
+export function classifyRefusal(refusal: ErrorReply): ProviderError {
   const { provider, model, body } = refusal;
   const status = refusal.status ?? body.status;
   const kind = kindOf(status, body, model !== undefined);
@@ -33,10 +32,10 @@ export function classifyRefusal(refusal: Refusal): ProviderError {
   const remedy = remedyOf(kind, refusal);
   const options: ProviderErrorOptions = {
     provider,
-    ...(model !== undefined && { model }),
-    ...(status !== undefined && { status }),
-    ...(retryAtMs !== undefined && (kind === "rate_limit" || kind === "unavailable") && { retryAtMs }),
-    ...(remedy !== undefined && { remedy }),
+    model,
+    status,
+    retryAtMs: kind === "rate_limit" ? retryAtMs : undefined,
+    remedy,
   };
   return new ProviderError(kind, `${sentenceOf(kind, refusal)}${detail}.`, options);
 }
@@ -68,7 +67,7 @@ function kindOf(status: number | undefined, body: ErrorBody, aboutModel: boolean
   return has(OUTPUT_IDS) ? "protocol" : "bad_request";
 }
 
-function sentenceOf(kind: ErrorKind, { provider, model, body, status }: Refusal): string {
+function sentenceOf(kind: ErrorKind, { provider, model, body, status }: ErrorReply): string {
   const name = model === undefined ? `Provider ${provider}` : `Provider ${provider} (${model})`;
   switch (kind) {
     case "auth":
@@ -108,7 +107,7 @@ function missingAbility(body: ErrorBody): string {
   return ability === undefined ? "" : `: the model does not support ${ability.toLowerCase()}`;
 }
 
-function remedyOf(kind: ErrorKind, { provider, type, model, body, status }: Refusal): string | undefined {
+function remedyOf(kind: ErrorKind, { provider, type, model, body, status }: ErrorReply): string | undefined {
   switch (kind) {
     case "auth":
       return `Check the API key of provider ${provider} and what its account may use.`;

@@ -5,7 +5,7 @@ import type { Subject } from "./classify.ts";
 /** Turns what `fetch` throws before any answer into a `ProviderError`: refused by our own sandbox, or unreachable. */
 export function classifyNetworkError(error: unknown, subject: Subject, origin: string): ProviderError {
   const { provider, model } = subject;
-  const about = { provider, ...(model !== undefined && { model }), cause: error };
+  const about = { provider, model, cause: error };
   const causes = chain(error);
   if (causes.some(isDenied)) {
     const host = hostAndPort(origin);

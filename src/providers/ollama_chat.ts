@@ -1,4 +1,5 @@
 import type { ChatRequest, ChatResponse, Message as OllamaMessage, Tool } from "ollama/browser";
+import { surelyExceeds } from "../core/tokens.ts";
 import type { FinishReason, Message, ToolCall, Usage } from "../core/types.ts";
 import { asCount } from "./json.ts";
 import type { ChatCall } from "./provider.ts";
@@ -89,23 +90,15 @@ export function readFinish(reason: string | undefined, calledTools: boolean): Fi
   return undefined;
 }
 
-/** Prompts under this length are not checked: templates and short words make the estimate unsure. */
-const SHORTEST_CHECKED_CHARS = 2000;
-/** No tokenizer in use packs more than this many characters of ordinary text into a token on average. */
-const MOST_CHARS_PER_TOKEN = 8;
+/** Prompts under this many tokens are not checked: templates and short words make the estimate unsure. */
+const FEWEST_CHECKED_TOKENS = 250;
 
 /**
  * True when Ollama counted fewer prompt tokens than the messages can possibly have: it cut the prompt without saying
- * so, which it does where `truncate: false` is not known. Runs of one character count once, for they share tokens.
+ * so, which it does where `truncate: false` is not known.
  */
 export function wasPromptCut(messages: readonly Message[], promptTokens: number | undefined): boolean {
   // Without a count (older versions name none for a cached prompt) nothing can be said.
   if (!promptTokens) return false;
-  const limit = Math.max(SHORTEST_CHECKED_CHARS, promptTokens * MOST_CHARS_PER_TOKEN);
-  const total = (length: (text: string) => number) => messages.reduce((sum, { content }) => sum + length(content), 0);
-  return total((text) => text.length) > limit && total(distinctLength) > limit;
-}
-
-function distinctLength(text: string): number {
-  return text.replace(/\s+/g, " ").replace(/(.)\1+/gs, "$1").length;
+  return surelyExceeds(messages, Math.max(FEWEST_CHECKED_TOKENS, promptTokens));
 }

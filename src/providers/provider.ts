@@ -1,4 +1,4 @@
-import type { Delta, FinishReason, GenerationOptions, Message, Usage } from "../core/types.ts";
+import type { Delta, FinishReason, GenerationOptions, Message, ProviderType, Usage } from "../core/types.ts";
 
 /** Limits of one attempt in milliseconds. The limit of the whole call belongs to the router. */
 export interface AttemptDeadlines {
@@ -10,6 +10,7 @@ export interface AttemptDeadlines {
   readonly idleMs: number;
 }
 
+/** One chat with one model. */
 export interface ChatCall extends GenerationOptions {
   /** The provider's own name of the model. */
   readonly model: string;
@@ -31,6 +32,7 @@ export interface FinalChunk {
 
 export type ProviderChunk = Delta | FinalChunk;
 
+/** Texts to turn into vectors. */
 export interface EmbedCall {
   readonly model: string;
   readonly contextTokens: number;
@@ -39,20 +41,24 @@ export interface EmbedCall {
   readonly localOnly: boolean;
 }
 
+/** One vector a text, in the order given. */
 export interface EmbedResult {
   readonly vectors: readonly (readonly number[])[];
   readonly usage: Usage | null;
 }
 
+/** A model as the provider lists it. */
 export interface ModelInfo {
   readonly name: string;
   /** True when the provider runs the model on somebody else's machine. */
   readonly remote: boolean;
+  /** Size of its file; `null` when the provider does not say. */
   readonly sizeBytes: number | null;
   /** Context window in tokens the model is loaded with right now; `null` when it is not in memory or unknown. */
   readonly loadedContextTokens: number | null;
 }
 
+/** What a provider knows of one model. */
 export interface ModelDetails {
   /** Largest context window the model was trained for, in tokens. */
   readonly maxContextTokens: number | null;
@@ -60,13 +66,12 @@ export interface ModelDetails {
   readonly capabilities: readonly string[];
 }
 
+/** What a provider says of itself. */
 export interface ProviderHealth {
   readonly version: string | null;
   /** Ollama only: whether its own cloud models are switched off; `null` when it does not say. */
   readonly cloudDisabled: boolean | null;
 }
-
-export type ProviderType = "ollama" | "groq" | "gemini";
 
 /**
  * One place that answers. Every method throws only `ProviderError`, honours its signal at once, and leaves no open
@@ -81,8 +86,12 @@ export interface Provider {
   readonly local: boolean;
   /** Deltas as they come, then exactly one `final`. */
   chat(call: ChatCall, signal: AbortSignal): AsyncGenerator<ProviderChunk, void, void>;
+  /** Absent where the provider makes no vectors. */
   embed?(call: EmbedCall, signal: AbortSignal): Promise<EmbedResult>;
+  /** The models it can serve right now. */
   listModels(signal: AbortSignal): Promise<readonly ModelInfo[]>;
+  /** Absent where the provider does not tell. */
   describeModel?(model: string, signal: AbortSignal): Promise<ModelDetails>;
+  /** Whether it answers at all: throws when it does not. */
   health(signal: AbortSignal): Promise<ProviderHealth>;
 }

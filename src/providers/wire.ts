@@ -1,13 +1,13 @@
 import { isLoopbackOrPrivate } from "../core/address.ts";
 import { ProviderError } from "../core/errors.ts";
-import type { ErrorKind } from "../core/types.ts";
+import { formatDuration } from "../core/format.ts";
+import type { ErrorKind, ProviderType } from "../core/types.ts";
 import { classifyRefusal, type Subject } from "./classify.ts";
 import { readErrorBody, readErrorObject } from "./error_body.ts";
 import { createFrameSplitter, FrameError, type FrameFormat } from "./frames.ts";
 import { asRecord, parseJson } from "./json.ts";
 import { classifyNetworkError } from "./network_error.ts";
 import { bodySentOnce, minimalHeaders } from "./outgoing.ts";
-import type { ProviderType } from "./provider.ts";
 
 /** Largest body that is read, in bytes; a body without end is cut off here. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
@@ -170,9 +170,9 @@ export class Exchange {
     const { model } = this.#options;
     return new ProviderError(kind, message, {
       provider: this.#wire.providerId,
-      ...(model !== undefined && { model }),
-      ...(remedy !== undefined && { remedy }),
-      ...(whileLoading && { whileLoading }),
+      model,
+      remedy,
+      whileLoading,
     });
   }
 
@@ -198,7 +198,7 @@ export class Exchange {
     const { firstTokenMs, whileLoading = false } = this.#options;
     const what = whileLoading ? "had not loaded the model after" : "sent no token within";
     const remedy = whileLoading ? "Use a smaller model, or raise deadlines.load_seconds." : undefined;
-    this.#fail(this.error("timeout", `${this.#name()} ${what} ${seconds(firstTokenMs)}.`, remedy, whileLoading));
+    this.#fail(this.error("timeout", `${this.#name()} ${what} ${formatDuration(firstTokenMs)}.`, remedy, whileLoading));
   };
 
   /** One timer for the whole stream: it looks at how long the current read has been waiting, and comes back later. */
@@ -207,7 +207,7 @@ export class Exchange {
       const sinceMs = this.#waitingSinceMs;
       const leftMs = sinceMs === undefined ? idleMs : idleMs - (performance.now() - sinceMs);
       if (leftMs > 0) return this.#watchIdle(idleMs, Math.ceil(leftMs));
-      this.#fail(this.error("timeout", `${this.#name()} stalled: nothing came for ${seconds(idleMs)}.`));
+      this.#fail(this.error("timeout", `${this.#name()} stalled: nothing came for ${formatDuration(idleMs)}.`));
     }, Math.min(delayMs, LONGEST_TIMER_MS));
   }
 
@@ -375,8 +375,4 @@ export class Exchange {
     const { model } = this.#options;
     return `Provider ${this.#wire.providerId}${model === undefined ? "" : ` (${model})`}`;
   }
-}
-
-function seconds(ms: number): string {
-  return `${ms / 1000} s`;
 }

@@ -2,7 +2,7 @@ import { ProviderError } from "../core/errors.ts";
 import type { Delta, Message, ToolCall, Usage } from "../core/types.ts";
 import type { FinalChunk, ProviderChunk } from "../providers/provider.ts";
 import type { Candidate } from "./chain.ts";
-import { estimateUsage } from "./tokens.ts";
+import { estimateUsage } from "../core/tokens.ts";
 
 /** An answer as it grows. Belongs to one attempt; when that fails, so does this. */
 export class Answer {
@@ -38,12 +38,15 @@ export class Answer {
     throw endedEarly(candidate);
   }
 
+  /** The provider's counts, else an estimate. */
   usage(messages: readonly Message[]): Usage {
-    return this.#final?.usage ?? estimateUsage(messages, this.thinking + this.content);
+    if (this.#final?.usage) return this.#final.usage;
+    const calls = this.toolCalls.length > 0 ? JSON.stringify(this.toolCalls) : "";
+    return estimateUsage(messages, this.thinking + this.content + calls);
   }
 }
 
 /** The error of a stream that stopped without saying why. */
 export function endedEarly({ provider, model }: Candidate): ProviderError {
-  return new ProviderError("protocol", "The stream ended without a finish reason", { provider, model });
+  return new ProviderError("protocol", "The stream ended without a finish reason.", { provider, model });
 }

@@ -17,7 +17,7 @@ export type Work<T> = (provider: Provider, candidate: Candidate, call: Call) => 
  * One try at one candidate. Holds a place in the provider's queue and its breaker's leave from the moment it is
  * created until it is ended; ending it a second time has no effect.
  */
-export class Attempt {
+export class RunningAttempt {
   readonly #startedAt = performance.now();
   readonly #lane: Lane;
   readonly #release: Release;
@@ -59,11 +59,11 @@ export interface OpenAnswer {
 }
 
 /** Waits for the whole answer. */
-export function completing(messages: readonly Message[], options: GenerationOptions): Work<Answer> {
+export function awaitAnswer(messages: readonly Message[], options: GenerationOptions): Work<Answer> {
   return async (provider, candidate, call) => {
     const answer = new Answer();
     for await (const chunk of startChat(provider, candidate, call, messages, options)) {
-      if (take(chunk, answer, call)) call.progress = "received";
+      collect(chunk, answer, call);
     }
     answer.requireFinal(candidate);
     return answer;
@@ -71,7 +71,7 @@ export function completing(messages: readonly Message[], options: GenerationOpti
 }
 
 /** Waits for the first chunk only: until then another model can still take over unnoticed. */
-export function opening(messages: readonly Message[], options: GenerationOptions): Work<OpenAnswer> {
+export function awaitOpening(messages: readonly Message[], options: GenerationOptions): Work<OpenAnswer> {
   return async (provider, candidate, call) => {
     const rest = startChat(provider, candidate, call, messages, options);
     const first = await rest.next();
@@ -80,24 +80,28 @@ export function opening(messages: readonly Message[], options: GenerationOptions
   };
 }
 
-export function embedding(texts: readonly string[]): Work<EmbedResult> {
-  return async (provider, { provider: id, model, contextTokens }, { localOnly, deadline, snapshot }) => {
+/** Waits for the vectors. */
+export function awaitVectors(texts: readonly string[]): Work<EmbedResult> {
+  return async (provider, { provider: id, model, contextTokens }, { deadline, snapshot }) => {
     if (!provider.embed) {
-      throw new ProviderError("bad_request", `Provider ${id} cannot embed`, {
+      throw new ProviderError("bad_request", `Provider ${id} cannot embed.`, {
         provider: id,
         model,
         remedy: "Assign embeddings to a model of Ollama or Gemini.",
       });
     }
     const deadlines = deadlinesFor(snapshot.models, id);
-    return await provider.embed({ model, contextTokens, texts, deadlines, localOnly }, deadline.signal);
+    return await provider.embed(
+      { model, contextTokens, texts, deadlines, localOnly: snapshot.localOnly },
+      deadline.signal,
+    );
   };
 }
 
 /** Adds a chunk to the answer; the delta in it, when it is one. Notes the moment of the first. */
-export function take(chunk: ProviderChunk, answer: Answer, call: Call): Delta | undefined {
+export function collect(chunk: ProviderChunk, answer: Answer, call: Call): Delta | undefined {
   const delta = answer.add(chunk);
-  if (delta) call.firstTokenMs ??= call.elapsedMs;
+  if (delta) call.noteReceived();
   return delta;
 }
 
@@ -107,7 +111,7 @@ export function asProviderError(cause: unknown, call: Call, candidate: Candidate
   if (cause instanceof ProviderError) return cause;
   const { provider, model } = candidate;
   const name = cause instanceof Error ? cause.name : typeof cause;
-  return new ProviderError("protocol", `Reading the answer failed with an unexpected ${name}`, {
+  return new ProviderError("protocol", `Reading the answer failed with an unexpected ${name}.`, {
     provider,
     model,
     cause,
@@ -117,10 +121,13 @@ export function asProviderError(cause: unknown, call: Call, candidate: Candidate
 function startChat(
   provider: Provider,
   { provider: id, model, contextTokens }: Candidate,
-  { localOnly, deadline, snapshot }: Call,
+  { deadline, snapshot }: Call,
   messages: readonly Message[],
   options: GenerationOptions,
 ): AsyncGenerator<ProviderChunk, void, void> {
   const deadlines = deadlinesFor(snapshot.models, id);
-  return provider.chat({ ...options, model, contextTokens, messages, deadlines, localOnly }, deadline.signal);
+  return provider.chat(
+    { ...options, model, contextTokens, messages, deadlines, localOnly: snapshot.localOnly },
+    deadline.signal,
+  );
 }

@@ -1,29 +1,22 @@
 import { type NoAnswerError, ProviderError } from "../core/errors.ts";
+import type { EventBus } from "../core/events.ts";
 import type { Attempt, ErrorKind, ModelRef, Priority, Role } from "../core/types.ts";
 import type { Candidate } from "./chain.ts";
 import type { CallDeadline } from "./deadline.ts";
 import { explainFailure } from "./failure.ts";
 import type { Lane } from "./lane.ts";
+import type { Obstacle } from "./obstacles.ts";
 import { nextStep, type Progress, type Step, withoutRetry } from "./policy.ts";
 import type { RouterSnapshot, Serving } from "./snapshot.ts";
 
 /** Repeats at the same model that one call may spend, whatever the length of its chain. */
 const RETRY_BUDGET = 2;
 
-/** Why a candidate was not asked. `forbidden` is settled by the set-up; the others pass. */
-export interface Obstacle {
-  readonly kind: ErrorKind;
-  readonly reason: string;
-  readonly forbidden: boolean;
-  /** True when it is a rate limit, which may be waited for. */
-  readonly held?: boolean;
-}
-
+/** What a call is begun with. */
 export interface CallOptions {
   readonly role: Role;
   readonly serving: Serving;
   readonly candidates: readonly Candidate[];
-  readonly localOnly: boolean;
   readonly priority: Priority;
   /** The call owns it and disposes of it. */
   readonly deadline: CallDeadline;
@@ -37,20 +30,12 @@ export class Call implements Disposable {
   readonly role: Role;
   /** The configuration the call began with; a reload meanwhile does not touch it. */
   readonly snapshot: RouterSnapshot;
-  readonly localOnly: boolean;
+  /** Who is told what happens to the call. */
+  readonly events: EventBus;
   readonly priority: Priority;
   readonly deadline: CallDeadline;
   readonly insists: boolean;
   readonly attempts: Attempt[] = [];
-  /** Milliseconds charged for waiting until rate limits pass. */
-  waitedMs = 0;
-  /** How far the running attempt has come. */
-  progress: Progress = "nothing";
-  /** Milliseconds from the start of the call to the first delta of the running attempt. */
-  firstTokenMs: number | undefined;
-  /** Where the call last came to nothing, until another model has taken over. */
-  movingFrom: { readonly ref: ModelRef; readonly kind: ErrorKind } | undefined;
-
   readonly #lanes: ReadonlyMap<string, Lane>;
   readonly #candidates: readonly Candidate[];
   readonly #pending: Set<Candidate>;
@@ -59,12 +44,16 @@ export class Call implements Disposable {
   readonly #retried = new Set<string>();
   #retriesLeft = RETRY_BUDGET;
   #minContextTokens = 0;
+  #waitedMs = 0;
+  #progress: Progress = "nothing";
+  #firstTokenMs: number | undefined;
+  #movingFrom: { readonly ref: ModelRef; readonly kind: ErrorKind } | undefined;
 
-  constructor({ role, serving, candidates, localOnly, priority, deadline, insists }: CallOptions) {
+  constructor({ role, serving, candidates, priority, deadline, insists }: CallOptions) {
     this.role = role;
     this.snapshot = serving.snapshot;
+    this.events = serving.events;
     this.#lanes = serving.lanes;
-    this.localOnly = localOnly;
     this.priority = priority;
     this.deadline = deadline;
     this.insists = insists;
@@ -76,11 +65,50 @@ export class Call implements Disposable {
     this.deadline[Symbol.dispose]();
   }
 
-  beginAttempt(): void {
-    this.progress = "nothing";
-    this.firstTokenMs = undefined;
+  /** Milliseconds charged for waiting until rate limits pass. */
+  get waitedMs(): number {
+    return this.#waitedMs;
   }
 
+  /** Milliseconds from the start of the call to the first delta of the running attempt. */
+  get firstTokenMs(): number | undefined {
+    return this.#firstTokenMs;
+  }
+
+  /** Milliseconds since the call began. */
+  get elapsedMs(): number {
+    return performance.now() - this.startedAt;
+  }
+
+  beginAttempt(): void {
+    this.#progress = "nothing";
+    this.#firstTokenMs = undefined;
+  }
+
+  /** Notes that a delta of the running attempt has come. */
+  noteReceived(): void {
+    this.#firstTokenMs ??= this.elapsedMs;
+    if (this.#progress === "nothing") this.#progress = "received";
+  }
+
+  /** Notes that a delta is being handed to the caller: from now on no other model can take over. */
+  noteShown(): void {
+    this.#progress = "shown";
+  }
+
+  chargeWait(ms: number): void {
+    this.#waitedMs += ms;
+  }
+
+  /** Where the call last came to nothing, unless that is the model it goes on with; told once. */
+  takeMove(to: Candidate | null): { readonly ref: ModelRef; readonly kind: ErrorKind } | undefined {
+    const from = this.#movingFrom;
+    if (!from || from.ref === to?.ref) return undefined;
+    this.#movingFrom = undefined;
+    return from;
+  }
+
+  /** The first choice, allowed or not. */
   get first(): Candidate | undefined {
     return this.#candidates[0];
   }
@@ -89,10 +117,6 @@ export class Call implements Disposable {
     const lane = this.#lanes.get(provider);
     if (!lane) throw new Error(`Provider ${provider} has no lane`);
     return lane;
-  }
-
-  get elapsedMs(): number {
-    return performance.now() - this.startedAt;
   }
 
   /** The next candidate to look at; undefined when the chain is through. */
@@ -126,11 +150,19 @@ export class Call implements Disposable {
     );
   }
 
-  recordSkip(candidate: Candidate, { kind, reason, forbidden, held = false }: Obstacle): void {
+  recordSkip(candidate: Candidate, { kind, reason, remedy, nature }: Obstacle): void {
     const { ref, provider, model } = candidate;
-    if (held) this.#rateLimited.add(candidate);
-    this.attempts.push({ provider, model, outcome: "skipped", error_kind: kind, reason, ms: 0 });
-    if (!forbidden) this.movingFrom ??= { ref, kind };
+    if (nature === "rate_limit") this.#rateLimited.add(candidate);
+    this.attempts.push({
+      provider,
+      model,
+      outcome: "skipped",
+      error_kind: kind,
+      reason,
+      ...(remedy !== undefined && { remedy }),
+      ms: 0,
+    });
+    if (nature !== "setup") this.#movingFrom ??= { ref, kind };
   }
 
   recordSuccess({ provider, model }: Candidate, ms: number): void {
@@ -141,11 +173,19 @@ export class Call implements Disposable {
   recordFailure(candidate: Candidate, error: ProviderError, ms: number): Step {
     const { ref, provider, model } = candidate;
     const outcome = error.kind === "aborted" ? "aborted" : "failed";
-    const reason = error.remedy ? `${error.message} → ${error.remedy}` : error.message;
-    this.attempts.push({ provider, model, outcome, error_kind: error.kind, reason, ms });
-    this.movingFrom = { ref, kind: error.kind };
+    const { kind, message: reason, remedy } = error;
+    this.attempts.push({
+      provider,
+      model,
+      outcome,
+      error_kind: kind,
+      reason,
+      ...(remedy !== undefined && { remedy }),
+      ms,
+    });
+    this.#movingFrom = { ref, kind: error.kind };
     if (error.kind === "rate_limit") this.#rateLimited.add(candidate);
-    const step = this.#affordable(nextStep(error, this.progress), candidate, error);
+    const step = this.#affordable(nextStep(error, this.#progress), candidate, error);
     if (step === "next_provider") this.#closedProviders.add(provider);
     if (step === "larger_context") this.#minContextTokens = Math.max(this.#minContextTokens, candidate.contextTokens);
     return step;
@@ -155,19 +195,19 @@ export class Call implements Disposable {
   failure(cause?: ProviderError, retryInMs?: number): NoAnswerError {
     return explainFailure({
       attempts: this.attempts,
-      partial: this.progress === "shown",
-      ...(cause && { cause }),
-      ...(retryInMs !== undefined && { retryInMs }),
+      partial: this.#progress === "shown",
+      cause,
+      retryInMs,
     });
   }
 
   /** What the call's own signal did, as an error. */
   interruption(candidate: Candidate | undefined): ProviderError {
     const { provider = "router", model } = candidate ?? {};
-    const options = { provider, ...(model !== undefined && { model }) };
+    const options = { provider, model };
     return this.deadline.expired
-      ? new ProviderError("timeout", "The time for the whole call (deadlines.total_seconds) was up", options)
-      : new ProviderError("aborted", "The caller stopped the call", options);
+      ? new ProviderError("timeout", "The time for the whole call (deadlines.total_seconds) was up.", options)
+      : new ProviderError("aborted", "The caller stopped the call.", options);
   }
 
   #affordable(step: Step, { ref }: Candidate, error: ProviderError): Step {

@@ -1,5 +1,6 @@
+import { leavesNetwork } from "../config/local_only.ts";
 import type { ModelsConfig } from "../config/schema.ts";
-import { type ModelRef, parseModelRef, type Role } from "../core/types.ts";
+import { CHAT_ROLES, type ModelRef, parseModelRef, type Role } from "../core/types.ts";
 import type { Price } from "./pricing.ts";
 
 /** A profile with everything it inherits filled in. */
@@ -33,9 +34,7 @@ export function resolveProfile(models: ModelsConfig, name: string): Profile | un
   const assignments: Partial<Record<Role, ModelRef>> = { ...models.assignments };
   const { "*": everyRole, ...named } = own.assignments ?? {};
   if (everyRole !== undefined) {
-    for (const role of ["identity_core", "communication", "governance", "business", "technical"] as const) {
-      assignments[role] = everyRole;
-    }
+    for (const role of CHAT_ROLES) assignments[role] = everyRole;
   }
   Object.assign(assignments, named);
   return {
@@ -73,10 +72,7 @@ export function findModel(models: ModelsConfig, ref: ModelRef): Candidate | unde
 }
 
 /** References of `profile` that would run outside the local network. */
-export function cloudModelsOf(models: ModelsConfig, profile: Profile): ModelRef[] {
+export function findCloudModels(models: ModelsConfig, profile: Profile): ModelRef[] {
   const refs = new Set([...profile.chain, ...Object.values(profile.assignments)]);
-  return [...refs].filter((ref) => {
-    const provider = parseModelRef(ref)?.provider;
-    return provider !== undefined && models.providers[provider]?.type !== "ollama";
-  });
+  return [...refs].filter((ref) => leavesNetwork(models, ref));
 }

@@ -1,14 +1,16 @@
-import { exitCodeOf, NoAnswerError, type ProviderError } from "../core/errors.ts";
+import { exitCodeOf, NoAnswerError, type ProviderError, withRemedy } from "../core/errors.ts";
+import { formatWait } from "../core/format.ts";
 import type { Attempt, ErrorKind } from "../core/types.ts";
 
+/** What there is to say about a call that failed. */
 export interface FailureFacts {
   readonly attempts: readonly Attempt[];
   /** True when a part of the answer had been handed out. */
   readonly partial: boolean;
   /** The one failure that ended the call, if it was not the end of the chain. */
-  readonly cause?: ProviderError;
+  readonly cause?: ProviderError | undefined;
   /** Milliseconds after which trying again may work. */
-  readonly retryInMs?: number;
+  readonly retryInMs?: number | undefined;
 }
 
 /** Sums the attempts of a call up in one error: the kind that fits them all, a line for each, and what to do. */
@@ -19,7 +21,7 @@ export function explainFailure({ attempts, partial, cause, retryInMs }: FailureF
     kind,
     attempts,
     remedy: remedyFor(kind, retryInMs),
-    ...(retryInMs !== undefined && { retryAtMs: Date.now() + retryInMs }),
+    retryAtMs: retryInMs === undefined ? undefined : Date.now() + retryInMs,
     cause,
   });
 }
@@ -43,9 +45,10 @@ function headline(kind: ErrorKind, partial: boolean): string {
 /** A line for each attempt; one that went the same way twice is said once. */
 function describeAttempts(attempts: readonly Attempt[]): string[] {
   const times = new Map<string, number>();
-  for (const { provider, model, outcome, error_kind, reason } of attempts) {
+  for (const { provider, model, outcome, error_kind, reason, remedy } of attempts) {
     if (outcome === "ok") continue;
-    const line = `  ${provider}/${model}: ${outcome}, ${error_kind}${reason ? `: ${reason}` : ""}`;
+    const why = reason ? `: ${withRemedy(reason, remedy)}` : "";
+    const line = `  ${provider}/${model}: ${outcome}, ${error_kind}${why}`;
     times.set(line, (times.get(line) ?? 0) + 1);
   }
   return [...times].map(([line, count]) => (count === 1 ? line : `${line} (${count} times)`));
@@ -62,7 +65,7 @@ function commonKind(attempts: readonly Attempt[]): ErrorKind {
 }
 
 function remedyFor(kind: ErrorKind, retryInMs: number | undefined): string {
-  const later = retryInMs === undefined ? "later" : `in ${Math.ceil(retryInMs / 1000)} s`;
+  const later = retryInMs === undefined ? "later" : `in ${formatWait(retryInMs)}`;
   switch (kind) {
     case "rate_limit":
       return `Try again ${later}, or add a model of another provider to the chain.`;

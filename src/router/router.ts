@@ -11,18 +11,34 @@ import type {
 } from "../core/types.ts";
 import type { ProviderChunk } from "../providers/provider.ts";
 import { Answer } from "./answer.ts";
-import { asProviderError, Attempt, completing, embedding, opening, take, type Work } from "./attempt.ts";
+import {
+  asProviderError,
+  awaitAnswer,
+  awaitOpening,
+  awaitVectors,
+  collect,
+  RunningAttempt,
+  type Work,
+} from "./attempt.ts";
 import { Call } from "./call.ts";
 import { type Candidate, findModel, planChat, planEmbedding } from "./chain.ts";
 import { CallDeadline, pause } from "./deadline.ts";
-import type { Lane, LaneStatus } from "./lane.ts";
-import { forbiddance, fullQueue, heldCandidates, hindrance, misfit, openBreaker, soonestMs } from "./obstacles.ts";
+import type { LaneStatus } from "./lane.ts";
+import {
+  checkAllowed,
+  checkFit,
+  checkLane,
+  describeFullQueue,
+  describeOpenBreaker,
+  findHeld,
+  findSoonestMs,
+} from "./obstacles.ts";
 import type { Step } from "./policy.ts";
 import { costOf } from "./pricing.ts";
 import type { Release } from "./queue.ts";
 import { messagesOf, optionsOf } from "./request.ts";
-import { createLanes, type RouterSnapshot, type Serving } from "./snapshot.ts";
-import { estimateUsage } from "./tokens.ts";
+import { createLanes, isRefusal, providerOf, type RouterSnapshot, type Serving } from "./snapshot.ts";
+import { estimateUsage } from "../core/tokens.ts";
 
 /** A rate limit is waited for when nothing else can answer and it passes within this time. */
 const LONGEST_WAIT_MS = 10_000;
@@ -33,14 +49,14 @@ const DEFAULT_HOLD_MS = 5_000;
 const RETRY_PAUSE_MS = { least: 100, spread: 200 };
 const TEST_REQUEST = { prompt: "Answer with the single word: ok", temperature: 0, max_tokens: 64 } as const;
 
+/** What a router is built with. */
 export interface RouterDependencies {
   readonly events: EventBus;
-  /** True when this process has given up every right to reach a cloud. */
-  readonly sealed: boolean;
   /** Random number in [0, 1) for the jitter of retries. */
   readonly random?: () => number;
 }
 
+/** How to embed. */
 export interface EmbedOptions {
   readonly priority?: Priority;
   readonly signal?: AbortSignal;
@@ -48,22 +64,18 @@ export interface EmbedOptions {
 
 /** What an attempt brought. It is still running: whoever receives this has to end it. */
 interface Done<T> {
-  readonly attempt: Attempt;
+  readonly attempt: RunningAttempt;
   readonly result: T;
 }
 
 /** The only way to a model. Safe for any number of calls at once; see design.md for the reasons behind it. */
 export class Router {
-  readonly #events: EventBus;
-  readonly #sealed: boolean;
   readonly #random: () => number;
   #serving: Serving;
 
-  constructor(snapshot: RouterSnapshot, { events, sealed, random = Math.random }: RouterDependencies) {
-    this.#events = events;
-    this.#sealed = sealed;
+  constructor(snapshot: RouterSnapshot, { events, random = Math.random }: RouterDependencies) {
     this.#random = random;
-    this.#serving = { snapshot, lanes: createLanes(snapshot, new Map(), events) };
+    this.#serving = { snapshot, lanes: createLanes(snapshot, new Map(), events), events };
   }
 
   get snapshot(): RouterSnapshot {
@@ -75,7 +87,8 @@ export class Router {
    * origin keeps its breaker, its rate limit and its queue.
    */
   apply(snapshot: RouterSnapshot): void {
-    this.#serving = { snapshot, lanes: createLanes(snapshot, this.#serving.lanes, this.#events) };
+    const { lanes, events } = this.#serving;
+    this.#serving = { snapshot, lanes: createLanes(snapshot, lanes, events), events };
   }
 
   /** State of the road to every provider, by provider id. */
@@ -99,7 +112,11 @@ export class Router {
   async *stream(request: GenerateRequest): AsyncGenerator<StreamItem, void, void> {
     const messages = messagesOf(request);
     using call = this.#begin(request, this.#serving);
-    const { attempt, result: { first, rest } } = await this.#run(call, messages, opening(messages, optionsOf(request)));
+    const { attempt, result: { first, rest } } = await this.#run(
+      call,
+      messages,
+      awaitOpening(messages, optionsOf(request)),
+    );
     const answer = new Answer();
     // Nobody is left to hear what a client library has to say about being interrupted.
     const leave = () => rest.return().catch(() => {}).finally(() => attempt.abandon());
@@ -107,9 +124,9 @@ export class Router {
     call.deadline.signal.addEventListener("abort", leave, { once: true });
     try {
       for (let next: IteratorResult<ProviderChunk, void> = first; !next.done; next = await rest.next()) {
-        const delta = take(next.value, answer, call);
+        const delta = collect(next.value, answer, call);
         if (!delta) continue;
-        call.progress = "shown";
+        call.noteShown();
         yield delta;
       }
       answer.requireFinal(attempt.candidate);
@@ -145,12 +162,11 @@ export class Router {
       role: "embeddings",
       serving,
       candidates,
-      localOnly: this.#sealed || profile.localOnly,
       priority,
       deadline: new CallDeadline(models.deadlines.total_seconds * 1000, signal),
       insists: true,
     });
-    const { attempt, result } = await this.#run(call, [], embedding(texts));
+    const { attempt, result } = await this.#run(call, [], awaitVectors(texts));
     attempt.succeed();
     const { provider, model, price } = attempt.candidate;
     const usage = result.usage ?? estimateUsage(texts.map((content) => ({ role: "user", content })), "");
@@ -172,15 +188,16 @@ export class Router {
     const { snapshot } = this.#serving;
     const candidate = findModel(snapshot.models, model);
     if (!candidate) throw unknownModel(model, snapshot);
-    const lanes = createLanes(snapshot, new Map(), createEventBus({ onListenerError: () => {} }));
+    const events = createEventBus({ onListenerError: () => {} }); // nobody listens
+    const lanes = createLanes(snapshot, new Map(), events);
     const request: GenerateRequest = { ...TEST_REQUEST, model, ...(signal && { signal }) };
-    return await this.#generate(request, { snapshot, lanes }, [candidate]);
+    return await this.#generate(request, { snapshot, lanes, events }, [candidate]);
   }
 
   async #generate(request: GenerateRequest, serving: Serving, only?: readonly Candidate[]): Promise<ModelResponse> {
     const messages = messagesOf(request);
     using call = this.#begin(request, serving, only);
-    const { attempt, result } = await this.#run(call, messages, completing(messages, optionsOf(request)));
+    const { attempt, result } = await this.#run(call, messages, awaitAnswer(messages, optionsOf(request)));
     attempt.succeed();
     return respond(call, attempt, result, messages);
   }
@@ -194,7 +211,6 @@ export class Router {
       role,
       serving,
       candidates: only ?? planChat(models, profile, role, choice),
-      localOnly: this.#sealed || profile.localOnly,
       priority,
       deadline: new CallDeadline(models.deadlines.total_seconds * 1000, signal),
       insists: choice !== undefined,
@@ -206,28 +222,28 @@ export class Router {
     refuseForbiddenChoice(call);
     do {
       for (let candidate = call.take(); candidate; candidate = call.take()) {
-        const obstacle = forbiddance(call, candidate) ?? hindrance(call.laneOf(candidate)) ??
-          misfit(candidate, messages);
+        const obstacle = checkAllowed(call, candidate) ?? checkLane(call.laneOf(candidate)) ??
+          checkFit(candidate, messages);
         if (obstacle) call.recordSkip(candidate, obstacle);
         const done = obstacle ? undefined : await this.#tryCandidate(call, candidate, work);
         if (done) return done;
       }
     } while (await this.#waitForRateLimit(call));
-    this.#announceMove(call, null);
-    throw call.failure(undefined, soonestMs(call));
+    announceMove(call, null);
+    throw call.failure(undefined, findSoonestMs(call));
   }
 
   /** One candidate, once more where that is worth it. Undefined when the call has to move on. */
   async #tryCandidate<T>(call: Call, candidate: Candidate, work: Work<T>): Promise<Done<T> | undefined> {
-    const slot = call.snapshot.providers.get(candidate.provider);
-    if (!slot || "refusal" in slot) return undefined; // cannot be: forbiddance() has looked
+    const provider = providerOf(call.snapshot, candidate.provider);
+    if (isRefusal(provider)) return undefined; // the types cannot know that checkAllowed() has looked
     for (;;) {
       const attempt = await this.#enter(call, candidate);
       if (!attempt) return undefined;
-      this.#announceMove(call, candidate);
+      announceMove(call, candidate);
       call.beginAttempt();
       try {
-        return { attempt, result: await work(slot.provider, candidate, call) };
+        return { attempt, result: await work(provider, candidate, call) };
       } catch (cause) {
         const error = asProviderError(cause, call, candidate);
         const step = this.#noteFailure(call, attempt, error);
@@ -241,10 +257,10 @@ export class Router {
 
   /** Waits when nothing but a rate limit stands in the way and it passes soon. True when it is worth another round. */
   async #waitForRateLimit(call: Call): Promise<boolean> {
-    const { candidates, waitMs } = heldCandidates(call);
+    const { candidates, waitMs } = findHeld(call);
     const patienceMs = Math.min(LONGEST_WAIT_MS - call.waitedMs, call.deadline.remainingMs);
     if (candidates.length === 0 || waitMs >= patienceMs) return false;
-    call.waitedMs += Math.max(waitMs, LEAST_WAIT_CHARGED_MS);
+    call.chargeWait(Math.max(waitMs, LEAST_WAIT_CHARGED_MS));
     await this.#pause(call, Math.ceil(waitMs) + 1, candidates[0]); // timers may fire a little early
     call.reopen(candidates);
     return true;
@@ -259,7 +275,7 @@ export class Router {
   }
 
   /** Begins an attempt as soon as there is a place; undefined, with the reason booked, when it may not begin. */
-  async #enter(call: Call, candidate: Candidate): Promise<Attempt | undefined> {
+  async #enter(call: Call, candidate: Candidate): Promise<RunningAttempt | undefined> {
     const lane = call.laneOf(candidate);
     let release: Release | null;
     try {
@@ -268,53 +284,55 @@ export class Router {
       throw stopped(call, candidate);
     }
     if (!release) {
-      call.recordSkip(candidate, fullQueue(lane));
+      call.recordSkip(candidate, describeFullQueue(lane));
       return undefined;
     }
-    const obstacle = hindrance(lane); // things may have changed while the call waited
+    const obstacle = checkLane(lane); // things may have changed while the call waited
     const permit = obstacle ? null : lane.breaker.tryAcquire();
-    if (permit) return new Attempt(candidate, lane, release, permit);
+    if (permit) return new RunningAttempt(candidate, lane, release, permit);
     release();
-    call.recordSkip(candidate, obstacle ?? openBreaker(lane));
+    call.recordSkip(candidate, obstacle ?? describeOpenBreaker(lane));
     return undefined;
   }
 
   /** Books a failed attempt everywhere it matters and says what follows. */
-  #noteFailure(call: Call, attempt: Attempt, error: ProviderError): Step {
+  #noteFailure(call: Call, attempt: RunningAttempt, error: ProviderError): Step {
     const { candidate, elapsedMs } = attempt;
     // What the call's own limit cuts short says nothing: the provider's own deadlines are there to judge it.
     if (call.deadline.signal.aborted) attempt.abandon();
     else attempt.fail(error);
-    this.#noteTrouble(call.laneOf(candidate), candidate, error);
+    noteTrouble(call, candidate, error);
     return call.recordFailure(candidate, error, elapsedMs);
-  }
-
-  #noteTrouble(lane: Lane, { provider, model }: Candidate, error: ProviderError): void {
-    if (error.kind !== "aborted") lane.recordError(error.kind); // who hangs up has nothing to say about the provider
-    const remedy = error.remedy ?? "";
-    switch (error.kind) {
-      case "rate_limit":
-        lane.holdUntil(error.retryAtMs ?? Date.now() + DEFAULT_HOLD_MS);
-        return;
-      case "auth":
-      case "model_not_found":
-        this.#events.emit("system.warning", { code: error.kind, message: error.message, remedy });
-        return;
-      case "egress_denied":
-        this.#events.emit("security.egress_denied", { provider, model, reason: error.message, remedy });
-    }
-  }
-
-  #announceMove(call: Call, to: Candidate | null): void {
-    const from = call.movingFrom;
-    if (!from || from.ref === to?.ref) return;
-    call.movingFrom = undefined;
-    this.#events.emit("router.fallback", { role: call.role, from: from.ref, to: to?.ref ?? null, kind: from.kind });
   }
 }
 
+function noteTrouble(call: Call, candidate: Candidate, error: ProviderError): void {
+  const { kind, message, remedy = "" } = error;
+  const lane = call.laneOf(candidate);
+  if (kind !== "aborted") lane.recordError(kind); // who hangs up has nothing to say about the provider
+  switch (kind) {
+    case "rate_limit":
+      lane.holdUntil(error.retryAtMs ?? Date.now() + DEFAULT_HOLD_MS);
+      return;
+    case "auth":
+    case "model_not_found":
+      call.events.emit("system.warning", { code: kind, message, remedy });
+      return;
+    case "egress_denied": {
+      const { provider, model } = candidate;
+      call.events.emit("security.egress_denied", { provider, model, reason: message, remedy });
+    }
+  }
+}
+
+function announceMove(call: Call, to: Candidate | null): void {
+  const from = call.takeMove(to);
+  if (!from) return;
+  call.events.emit("router.fallback", { role: call.role, from: from.ref, to: to?.ref ?? null, kind: from.kind });
+}
+
 /** The response to a call whose attempt is about to end well. */
-function respond(call: Call, attempt: Attempt, answer: Answer, messages: readonly Message[]): ModelResponse {
+function respond(call: Call, attempt: RunningAttempt, answer: Answer, messages: readonly Message[]): ModelResponse {
   const { ref, provider, model, price } = attempt.candidate;
   const usage = answer.usage(messages);
   call.recordSuccess(attempt.candidate, attempt.elapsedMs);
@@ -338,7 +356,7 @@ function respond(call: Call, attempt: Attempt, answer: Answer, messages: readonl
 
 /** A model asked for by name that the set-up forbids is an error, not a reason to answer with another. */
 function refuseForbiddenChoice(call: Call): void {
-  const obstacle = call.insists && call.first && forbiddance(call, call.first);
+  const obstacle = call.insists && call.first && checkAllowed(call, call.first);
   if (!call.first || !obstacle) return;
   call.recordSkip(call.first, obstacle);
   throw call.failure();

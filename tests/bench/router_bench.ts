@@ -2,6 +2,7 @@ import { modelsSchema } from "../../src/config/schema.ts";
 import { createEventBus } from "../../src/core/events.ts";
 import { createOllama } from "../../src/providers/ollama.ts";
 import type { Provider } from "../../src/providers/provider.ts";
+import { resolveProfile } from "../../src/router/chain.ts";
 import { Router } from "../../src/router/router.ts";
 import { createSnapshot, type ProviderSlot } from "../../src/router/snapshot.ts";
 import { type Figure, median } from "./measure.ts";
@@ -41,7 +42,9 @@ function createRouter(providers: Record<string, Provider>, chain: string[], rand
   });
   const slots = new Map<string, ProviderSlot>(Object.entries(providers).map(([id, provider]) => [id, { provider }]));
   const events = createEventBus({ onListenerError: console.error });
-  return new Router(createSnapshot(models, "local", slots), { events, sealed: true, random });
+  const profile = resolveProfile(models, "local");
+  if (!profile) throw new Error("The profile is gone");
+  return new Router(createSnapshot({ models, profile, providers: slots, cloudAllowed: false }), { events, random });
 }
 
 async function callDirectly(provider: Provider): Promise<Timing> {

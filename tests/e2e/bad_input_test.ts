@@ -30,11 +30,13 @@ Deno.test("wrong usage exits 64 and says what would be right", async (t) => {
   assert.equal(world.ollama.chats.length, 0);
 });
 
-Deno.test("an unknown profile exits 78 and names the profiles there are", async () => {
+Deno.test("an unknown profile is refused, and the profiles there are are named", async () => {
   await using world = await createWorld();
-  for (const args of [["ask", "hi", "--profile", "nope"], ["models", "profile", "nope"]]) {
+  for (
+    const [args, wanted] of [[["ask", "hi", "--profile", "nope"], 64], [["models", "profile", "nope"], 78]] as const
+  ) {
     const { code, stderr } = await world.run(args);
-    assert.equal(code, 78, stderr);
+    assert.equal(code, wanted, stderr);
     assert.match(stderr, /privacy_mode/);
   }
 });

@@ -50,7 +50,7 @@ Deno.test("models shows a table of models, prices, roles and states on stdout, a
   assert.equal(
     stderr,
     "profile privacy_mode (local only), from config/models.json\n" +
-      "  ollama pull small\n  This run is sealed → Start it with --cloud to let it ask the cloud.\n",
+      "  ollama pull small\n  This run was started without --cloud → Start it with --cloud to let it ask the cloud.\n",
   );
 });
 
@@ -74,7 +74,7 @@ Deno.test("models tells what keeps each model from answering", async (t) => {
     const rows = await rowsOf(world, ["--profile", "balanced"]);
     const states = { [LLAMA]: "ready", [SMALL]: "ready", [GPT]: "not allowed", [GEMINI]: "not allowed" };
     assert.deepEqual(statesOf(rows), states);
-    assert.match(rows.find(({ model }) => model === GPT)?.reason ?? "", /sealed → .*--cloud/);
+    assert.match(rows.find(({ model }) => model === GPT)?.reason ?? "", /without --cloud → /);
     assert.equal(world.groq.connections + world.gemini.connections, 0);
   });
   await t.step("a local_only profile", async () => {
@@ -142,8 +142,8 @@ Deno.test("models test asks every model of the profile, or those that are named"
   for (const [args, wanted] of cases) {
     await t.step(args.join(" ") || "all", async () => {
       const { code, stdout, stderr } = await world.run(["models", "test", ...args]);
-      assert.deepEqual({ code, stdout }, { code: 0, stdout: "" });
-      const lines = stderr.trimEnd().split("\n");
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+      const lines = stdout.trimEnd().split("\n");
       assert.deepEqual(lines.map((line) => /^ok {6}(\S+) {2}\d+ ms, first token \d+ ms$/.exec(line)?.[1]), wanted);
     });
   }
@@ -154,7 +154,7 @@ Deno.test("models test --json prints one document, whatever the outcome", async 
   world.ollama.setModels(["llama3.2"]);
   const some = await world.run(["models", "test", "--json"]);
   assert.equal(some.code, 0, some.stderr);
-  const [llama, small] = JSON.parse(some.stdout);
+  const [llama, small] = JSON.parse(some.stdout).results;
   assert.deepEqual([llama.model, llama.ok, llama.error, typeof llama.latency_ms], [LLAMA, true, null, "number"]);
   assert.deepEqual([small.model, small.ok, small.latency_ms], [SMALL, false, null]);
   assert.match(small.error, /model_not_found.*ollama pull small/);
@@ -162,7 +162,7 @@ Deno.test("models test --json prints one document, whatever the outcome", async 
   await world.ollama.down();
   const none = await world.run(["models", "test", "--json"]);
   assert.equal(none.code, 69);
-  assert.deepEqual(JSON.parse(none.stdout).map(({ ok }: { ok: boolean }) => ok), [false, false]);
+  assert.deepEqual(JSON.parse(none.stdout).results.map(({ ok }: { ok: boolean }) => ok), [false, false]);
 });
 
 Deno.test("models test that no model passes names each cause and exits with the first one's code", async () => {
@@ -171,10 +171,11 @@ Deno.test("models test that no model passes names each cause and exits with the 
   const args = ["models", "test", "groq", "--cloud", "--profile", "balanced"];
   const refused = await world.run(args);
   assert.equal(refused.code, 77);
-  assert.match(refused.stderr, /failed {2}groq\/openai\/gpt-oss-120b\n[^]*auth[^]*No model passed its test/);
+  assert.match(refused.stdout, /^failed {2}groq\/openai\/gpt-oss-120b\n[^]*auth/);
+  assert.match(refused.stderr, /^error: No model passed its test\n→ /);
   const sealed = await world.run(["models", "test", "groq"]);
   assert.equal(sealed.code, 77);
-  assert.match(sealed.stderr, /--cloud/);
+  assert.match(sealed.stdout, /--cloud/);
   assert.equal(world.groq.chats.length, 1);
 });
 

@@ -3,7 +3,7 @@ import type { ErrorKind } from "../../src/core/types.ts";
 import { classifyRefusal } from "../../src/providers/classify.ts";
 import { readErrorBody } from "../../src/providers/error_body.ts";
 import { classifyNetworkError } from "../../src/providers/network_error.ts";
-import type { ProviderType } from "../../src/providers/provider.ts";
+import type { ProviderType } from "../../src/core/types.ts";
 import { SECRET } from "./subjects.ts";
 
 const NOW = Date.UTC(2026, 10, 23, 12);
@@ -143,7 +143,6 @@ Deno.test("classifyRefusal() takes a 404 about no model for a wrong address", ()
 Deno.test("classifyRefusal() says when to ask again, from the headers or the body", () => {
   const seconds = (error: { retryAtMs: number | undefined }) => ((error.retryAtMs ?? NOW) - NOW) / 1000;
   assert.equal(seconds(classify("groq", 429, groq("rate_limit_exceeded"), { "retry-after": "4" })), 4);
-  assert.equal(seconds(classify("groq", 503, "", { "retry-after": "5" })), 5);
   assert.equal(seconds(classify("gemini", 429, gemini(429, "RESOURCE_EXHAUSTED", "", quota("PerMinute")))), 17);
   const daily = classify(
     "gemini",

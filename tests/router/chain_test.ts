@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ModelsConfig, modelsSchema } from "../../src/config/schema.ts";
 import {
-  cloudModelsOf,
+  findCloudModels,
   findModel,
   planChat,
   planEmbedding,
@@ -133,7 +133,7 @@ Deno.test("findModel() finds nothing for a reference that models.json does not l
   for (const ref of unknown) assert.equal(findModel(MODELS, ref), undefined, ref);
 });
 
-Deno.test("cloudModelsOf() lists what would leave the local network, each model once", () => {
-  assert.deepEqual(cloudModelsOf(MODELS, profile("balanced")), ["groq/openai/gpt-oss-120b", "groq/unpriced"]);
-  assert.deepEqual(cloudModelsOf(MODELS, profile("local")), []);
+Deno.test("findCloudModels() lists what would leave the local network, each model once", () => {
+  assert.deepEqual(findCloudModels(MODELS, profile("balanced")), ["groq/openai/gpt-oss-120b", "groq/unpriced"]);
+  assert.deepEqual(findCloudModels(MODELS, profile("local")), []);
 });

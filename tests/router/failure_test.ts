@@ -18,7 +18,7 @@ const KINDS: readonly ErrorKind[] = [
 ];
 
 function failed(error_kind: ErrorKind, provider = "groq"): Attempt {
-  return { provider, model: "m", outcome: "failed", error_kind, reason: "it broke → mend it", ms: 5 };
+  return { provider, model: "m", outcome: "failed", error_kind, reason: "it broke", remedy: "mend it", ms: 5 };
 }
 
 function skipped(error_kind: ErrorKind): Attempt {

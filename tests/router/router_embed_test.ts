@@ -34,8 +34,8 @@ Deno.test("Router.embed() tries its model once more and no other: vectors of two
 
 Deno.test("Router.embed() says what to write when no model embeds", async () => {
   await using rig = startRig({ chain: [LLAMA] });
-  const { models, profile, providers } = rig.router.snapshot;
-  rig.router.apply({ models, profile: { ...profile, assignments: {} }, providers });
+  const { snapshot } = rig.router;
+  rig.router.apply({ ...snapshot, profile: { ...snapshot.profile, assignments: {} } });
   await assert.rejects(rig.router.embed(["uno"]), (error) => {
     assert.ok(error instanceof AgentError);
     assert.equal(error.exitCode, EXIT.config);
@@ -48,7 +48,7 @@ Deno.test("Router.embed() says that a provider cannot embed", async () => {
   await using rig = startRig({ chain: [LLAMA], assignments: { embeddings: GPT } });
   const error = await failureOf(rig, rig.router.embed(["uno"]));
   assert.deepEqual([error.kind, rig.groq.connections], ["bad_request", 0]);
-  assert.match(error.message, /cannot embed → Assign embeddings to a model of Ollama or Gemini/);
+  assert.match(error.message, /cannot embed\. → Assign embeddings to a model of Ollama or Gemini/);
 });
 
 Deno.test("Router.embed() waits behind conversations at the same provider, and stops when its caller does", async () => {

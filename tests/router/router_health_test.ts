@@ -38,6 +38,19 @@ Deno.test("Router opens a provider's breaker after three failures and then skips
   assert.ok(retryInMs > 0 && retryInMs <= 30_000, `${retryInMs} ms`);
 });
 
+Deno.test("Router skips a provider with an open breaker without waiting for a place at it", async () => {
+  await using rig = startRig({ chain: [GPT, GEMINI], breaker: STRICT, providers: { groq: { max_concurrent: 2 } } });
+  rig.groq.next({ kind: "answer", firstTokenDelayMs: 150 }, { kind: "status", status: 503 });
+  const slow = ask(rig);
+  await until(() => rig.groq.chats.length === 1);
+  assert.equal((await ask(rig)).provider, "gemini");
+  rig.reload({ chain: [GPT, GEMINI], breaker: STRICT, providers: { groq: { max_concurrent: 1 } } });
+  assert.equal((await ask(rig)).provider, "gemini");
+  assert.equal(rig.router.lanes["groq"]?.in_flight, 1, "the only place is still taken");
+  assert.equal((await slow).provider, "groq");
+  assert.equal(breakerOf(rig, "groq").breaker, "open", "a call begun before it opened cannot close it");
+});
+
 const COUNTED: readonly (readonly [string, Behaviour])[] = [
   ["unavailable", { kind: "status", status: 503 }],
   ["timeout", { kind: "silence" }],

@@ -48,7 +48,10 @@ for (const seal of [{ localOnly: true }, { sealed: true }]) {
     const error = await failureOf(rig, ask(rig, { model: GPT }));
     assert.deepEqual([error.kind, error.exitCode], ["egress_denied", EXIT.permission]);
     assert.deepEqual(brief(error.attempts), [`${GPT} skipped egress_denied`]);
-    assert.match(error.message, seal.sealed ? /sealed.* → Restart it with --cloud/ : /Profile local keeps everything/);
+    assert.match(
+      error.message,
+      seal.sealed ? /without --cloud → Start it with --cloud/ : /Profile local keeps everything/,
+    );
     const { error: streamed } = await readStream(rig.router.stream({ prompt: "¿Quién eres?", model: GEMINI }));
     assert.match(String(streamed), /egress_denied/);
     assertNoCloud(rig);
@@ -104,7 +107,8 @@ Deno.test("Router skips a provider that this run has sealed away, and says how t
   await using rig = startRig({ chain: [GPT, LLAMA], refusals: { groq: sealed, gemini: sealed } });
   const response = await ask(rig);
   assert.deepEqual(brief(response.attempts), [`${GPT} skipped egress_denied`, `${LLAMA} ok`]);
-  assert.equal(response.attempts[0]?.reason, "This run is sealed → Start it with --cloud.");
+  const [first] = response.attempts;
+  assert.deepEqual([first?.reason, first?.remedy], ["This run is sealed", "Start it with --cloud."]);
   assertNoCloud(rig);
 });
 

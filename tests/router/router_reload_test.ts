@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { ConfigError } from "../../src/core/errors.ts";
-import { createSnapshot } from "../../src/router/snapshot.ts";
 import { startFakeGroq } from "../support/fake_groq.ts";
 import { ask, brief, GEMINI, GPT, LLAMA, readStream, SMALL_GPT, startRig, until } from "../support/rig.ts";
 
@@ -83,14 +81,4 @@ Deno.test("Router.apply() keeps the queue: a call of the new configuration waits
   await until(() => rig.router.lanes["ollama"]?.waiting === 1);
   assert.equal(rig.ollama.chats.length, 1);
   assert.deepEqual([(await old).profile, (await young).profile], ["open", "local"]);
-});
-
-Deno.test("createSnapshot() refuses a profile that does not exist, naming those that do", async () => {
-  await using rig = startRig({ chain: [LLAMA] });
-  const { models, providers } = rig.router.snapshot;
-  assert.throws(() => createSnapshot(models, "gone", providers), (error) => {
-    assert.ok(error instanceof ConfigError);
-    assert.match(error.message, /no profile "gone" → Use one of: open\./);
-    return true;
-  });
 });

@@ -8,6 +8,7 @@ import type { Provider } from "../../src/providers/provider.ts";
 import { createGemini } from "../../src/providers/gemini.ts";
 import { createGroq } from "../../src/providers/groq.ts";
 import { createOllama } from "../../src/providers/ollama.ts";
+import { resolveProfile } from "../../src/router/chain.ts";
 import { Router } from "../../src/router/router.ts";
 import { createSnapshot, type ProviderSlot, type Refusal, type RouterSnapshot } from "../../src/router/snapshot.ts";
 import { startFakeGemini } from "./fake_gemini.ts";
@@ -76,8 +77,8 @@ export function startRig({ sealed = false, random = () => 0, ollama: ollamaOptio
   const bus = createEventBus({ onListenerError: (error) => assert.fail(String(error)) });
   bus.subscribe((event) => events.push(event));
   const ledger = { record: (origin: string) => void egress.push(origin) };
-  const snapshotOf = (models: ModelsOptions) => buildSnapshot(models, fakes, ledger);
-  const router = new Router(snapshotOf(options), { events: bus, sealed, random });
+  const snapshotOf = (models: ModelsOptions) => buildSnapshot(models, fakes, ledger, !sealed);
+  const router = new Router(snapshotOf(options), { events: bus, random });
   return {
     ...fakes,
     router,
@@ -97,6 +98,7 @@ function buildSnapshot(
   options: ModelsOptions,
   fakes: Readonly<Record<ProviderId, FakeProvider>>,
   ledger: Ledger,
+  cloudAllowed: boolean,
 ): RouterSnapshot {
   const models = buildModels(options, fakes);
   const slots = Object.entries(models.providers).map(
@@ -105,7 +107,9 @@ function buildSnapshot(
       return [id, refusal ? { refusal } : { provider: createProvider(type, { id, baseUrl, apiKey: API_KEY, ledger }) }];
     },
   );
-  return createSnapshot(models, models.profile, new Map(slots));
+  const profile = resolveProfile(models, models.profile);
+  assert.ok(profile);
+  return createSnapshot({ models, profile, providers: new Map(slots), cloudAllowed });
 }
 
 function createProvider(type: ProviderId, options: Parameters<typeof createGroq>[0] & { baseUrl: string }): Provider {

@@ -92,7 +92,11 @@ export function findSuppressions(path: string, source: string): string[] {
 
 /** Names that belong to one machine, and hosts of package registries, which no file of the project may contain. */
 export function findMachineNames(path: string, text: string): string[] {
-  return findLines(path, text, /\/(?:wor[k]|roo[t])\/|\bregistry\.[\w-]+\.[a-z]+|\bnpm\.jsr\.io\b|\bdeno-rea[l]\b/);
+  return findLines(
+    path,
+    text,
+    /(?<![\w.])\/(?:home|Users|work|root|tmp)\/|\bregistry\.[\w-]+\.[a-z]+/,
+  );
 }
 
 function findLines(path: string, text: string, pattern: RegExp): string[] {

@@ -1,0 +1,18 @@
+/** A length of time for people: `0.42 s`, `12.3 s`. */
+export function formatDuration(ms: number): string {
+  return `${(ms / 1000).toFixed(ms < 9_995 ? 2 : 1)} s`;
+}
+
+/** A wait for people, rounded up to whole seconds: `1 s`, `42 s`. */
+export function formatWait(ms: number): string {
+  return `${Math.ceil(ms / 1000)} s`;
+}
+
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
+
+/** A number of bytes for people: `512 B`, `3.4 GiB`. */
+export function formatBytes(bytes: number): string {
+  const power = Math.min(UNITS.length - 1, Math.max(0, Math.floor(Math.log2(Math.max(1, bytes)) / 10)));
+  const value = bytes / 1024 ** power;
+  return `${power === 0 ? value : value.toFixed(1)} ${UNITS[power]}`;
+}
