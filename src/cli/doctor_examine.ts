@@ -1,4 +1,4 @@
-import { type Env, exemptFromProxies, proxyVariables, telemetry } from "../config/env.ts";
+import { type Env, exemptFromProxies, proxyVariables, readTelemetry } from "../config/env.ts";
 import { type ConfigSnapshot, loadConfig } from "../config/load.ts";
 import { hostAndPort, isLoopbackOrPrivate } from "../core/address.ts";
 import { AgentError } from "../core/errors.ts";
@@ -109,7 +109,7 @@ async function* examineMachine({ seal, options }: Session, config?: ConfigSnapsh
   yield checkSeal(seal, await queryHosts(hostsOutside(config)));
   const proxies = proxyVariables();
   yield checkProxies(proxies, proxies.length === 0 || exemptFromProxies([]));
-  yield checkTelemetry(telemetry());
+  yield checkTelemetry(readTelemetry());
   yield await checkConfigFolder(options.config);
   const data = await checkDataFolder(options.data);
   yield data;

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
 import manifest from "../../deno.json" with { type: "json" };
-import { exemptFromProxies, telemetry } from "../config/env.ts";
+import { exemptFromProxies, readTelemetry } from "../config/env.ts";
 import { AgentError, EXIT, type ExitCode, NoAnswerError } from "../core/errors.ts";
 import { sealProcess } from "../privacy/egress.ts";
 import type { Composition } from "./agent.ts";
@@ -70,7 +70,7 @@ async function beginSession(composition: Composition, options: CommonOptions): P
     cloud: options.cloud,
     discord: false, // no command of this version talks to Discord
     noSandbox: !options.sandbox,
-    telemetry: telemetry(),
+    telemetry: readTelemetry(),
     loopbackIsDirect: exemptFromProxies([]),
   });
   if (!seal.sandboxed) tell("warning: not sealed: the sandbox is off (--no-sandbox), nothing is enforced");

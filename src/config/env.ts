@@ -86,7 +86,7 @@ export interface Telemetry {
 }
 
 /** What Deno's built-in telemetry is set to. */
-export function telemetry(): Telemetry {
+export function readTelemetry(): Telemetry {
   const enabled = TELEMETRY_SWITCHES.some((name) => {
     const value = readVariable(name)?.toLowerCase();
     return name === "OTEL_DENO_CONSOLE" ? value === "capture" || value === "replace" : value === "true";

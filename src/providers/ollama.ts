@@ -4,7 +4,7 @@ import { ProviderError } from "../core/errors.ts";
 import type { ErrorKind } from "../core/types.ts";
 import { asRecord, asText, asVectors } from "./json.ts";
 import { chatRequest, readFinish, readUsage, wasPromptCut } from "./ollama_chat.ts";
-import { findModel, mergeModels, readDetails, residency, runsElsewhere } from "./ollama_models.ts";
+import { findEntry, findLoaded, mergeModels, readDetails, runsElsewhere } from "./ollama_models.ts";
 import type { AttemptDeadlines, ChatCall, EmbedCall, EmbedResult, Provider, ProviderChunk } from "./provider.ts";
 import { createWire, type EgressRecorder, type Exchange, type ExchangeOptions, type Wire } from "./wire.ts";
 
@@ -186,13 +186,13 @@ async function firstDeadline(
   const about = { model, localOnly };
   const limits = { localOnly, firstTokenMs: Math.min(deadlines.firstTokenMs, CONTROL_MS) };
   const ps = await wire.json(`${base}/api/ps`, {}, limits, signal).catch(ignoreRefusal);
-  const loaded = residency(ps, model);
+  const loaded = findLoaded(ps, model);
   // In memory with another context window means that Ollama is going to load it anew.
   if (loaded && (loaded.contextTokens ?? contextTokens) === contextTokens) {
     return { ...about, firstTokenMs: deadlines.firstTokenMs };
   }
   if (loaded === undefined && localOnly) {
-    const entry = findModel(await wire.json(`${base}/api/tags`, {}, limits, signal), model);
+    const entry = findEntry(await wire.json(`${base}/api/tags`, {}, limits, signal), model);
     if (entry === undefined) throw notPulled(id, model);
     if (runsElsewhere(entry)) throw elsewhere(id, model);
   }

@@ -23,7 +23,7 @@ export function modelEntries(answer: unknown): Readonly<Record<string, unknown>>
 }
 
 /** The entry of a model in `/api/ps` or `/api/tags`. */
-export function findModel(answer: unknown, model: string): Readonly<Record<string, unknown>> | undefined {
+export function findEntry(answer: unknown, model: string): Readonly<Record<string, unknown>> | undefined {
   return modelEntries(answer).find((entry) => sameModel(nameOf(entry), model));
 }
 
@@ -32,8 +32,8 @@ function nameOf(entry: Readonly<Record<string, unknown>>): string {
 }
 
 /** Whether a model is in memory, and with which context window; `undefined` when the version does not say which. */
-export function residency(ps: unknown, model: string): { readonly contextTokens: number | undefined } | undefined {
-  const entry = findModel(ps, model);
+export function findLoaded(ps: unknown, model: string): { readonly contextTokens: number | undefined } | undefined {
+  const entry = findEntry(ps, model);
   return entry && { contextTokens: asCount(entry["context_length"]) };
 }
 
@@ -45,7 +45,7 @@ export function mergeModels(tags: unknown, ps: unknown): ModelInfo[] {
       name,
       remote: runsElsewhere(entry) || isOllamaCloudName(name),
       sizeBytes: asCount(entry["size"]) ?? null,
-      loadedContextTokens: residency(ps, name)?.contextTokens ?? null,
+      loadedContextTokens: findLoaded(ps, name)?.contextTokens ?? null,
     };
   });
 }

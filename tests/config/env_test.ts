@@ -7,7 +7,7 @@ import {
   loadEnv,
   ollamaBaseUrl,
   proxyVariables,
-  telemetry,
+  readTelemetry,
 } from "../../src/config/env.ts";
 import { AgentError, ConfigError, EXIT } from "../../src/core/errors.ts";
 import { inNewFolder, rejection } from "./examples.ts";
@@ -274,8 +274,8 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`telemetry() with ${what}`, async () => {
-    await withEnvironment({ ...variables }, () => assert.deepEqual(telemetry(), { enabled, endpoint }));
+  Deno.test(`readTelemetry() with ${what}`, async () => {
+    await withEnvironment({ ...variables }, () => assert.deepEqual(readTelemetry(), { enabled, endpoint }));
   });
 }
 
