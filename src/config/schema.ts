@@ -53,7 +53,7 @@ const providerSchema = z.strictObject({
     description: "calls at a time; default 1 for ollama, 8 otherwise",
   }),
   max_waiting: z.int().min(0).max(10_000).default(64).meta({
-    description: "calls that may wait for their turn; further ones go to the next model",
+    description: "calls of one priority that may wait for their turn; further ones go to the next model",
   }),
   deadlines: z.strictObject({
     load_seconds: attemptDeadlines.load_seconds.exactOptional(),

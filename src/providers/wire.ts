@@ -97,6 +97,8 @@ export class Exchange {
   #tokensFlow = false;
   /** Since when a read of the body has been waiting; unset while the reader of the answer is the slow one. */
   #waitingSinceMs: number | undefined;
+  /** Only held: Deno closes the connection of an aborted fetch at once only while its response is still referenced. */
+  #response: Response | undefined;
   #upstream: ReadableStreamDefaultReader<Uint8Array> | undefined;
   #relay: ReadableStreamDefaultController<Uint8Array> | undefined;
   #started = false;
@@ -121,6 +123,7 @@ export class Exchange {
       const url = new URL(input instanceof Request ? input.url : input);
       this.#guard(url);
       const response = await this.#send(url, init);
+      this.#response = response;
       this.#upstream = response.body?.getReader();
       if (!response.ok) await this.#refuse(response);
       const { format } = this.#options;

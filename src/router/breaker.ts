@@ -56,13 +56,15 @@ type State =
  * half_open: a single probe passes; its success closes, its failure opens again for longer. A probe that has not
  * returned within the recovery time loses its place to the next caller.
  *
- * Every transition and every new probe starts an epoch; a result that belongs to an older epoch is ignored, so that
- * a call begun before the last transition cannot change the state.
+ * Every transition starts an epoch; a result that belongs to an older epoch is ignored, so that a call begun before the
+ * last transition cannot change the state. A probe that lost its place can still close the breaker by succeeding, but
+ * no longer open it by failing.
  */
 export class CircuitBreaker {
   #settings: BreakerSettings;
   #state: State = { name: "closed", failures: 0 };
   #epoch = 0;
+  #probes = 0;
   readonly #now: () => number;
   readonly #onTransition: (transition: BreakerTransition) => void;
 
@@ -106,22 +108,26 @@ export class CircuitBreaker {
       const { failures, waitMs } = state;
       this.#enter({ name: "half_open", failures, waitMs, probeSince: this.#now() }, "recovery time is over");
     } else if (state.name === "half_open") {
-      this.#epoch++;
       this.#state = { ...state, probeSince: this.#now() };
     }
-    return this.#permit(this.#epoch);
+    if (this.#state.name === "half_open") this.#probes++;
+    return this.#permit(this.#epoch, this.#probes);
   }
 
-  #permit(epoch: number): Permit {
+  #permit(epoch: number, probe: number): Permit {
+    let used = false;
     const once = (act: () => void) => {
-      if (epoch !== this.#epoch) return;
-      epoch = -1;
-      act();
+      if (!used && epoch === this.#epoch) act();
+      used = true;
     };
+    const unlessSuperseded = (act: () => void) =>
+      once(() => {
+        if (probe === this.#probes) act();
+      });
     return {
       succeeded: () => once(() => this.#recordSuccess()),
-      failed: (reason) => once(() => this.#recordFailure(reason)),
-      withdrawn: () => once(() => this.#recordNothing()),
+      failed: (reason) => unlessSuperseded(() => this.#recordFailure(reason)),
+      withdrawn: () => unlessSuperseded(() => this.#recordNothing()),
     };
   }
 

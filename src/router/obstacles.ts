@@ -37,14 +37,14 @@ export function checkFit({ contextTokens }: Candidate, messages: readonly Messag
 
 /** The obstacle of a call that found the queue full. */
 export function describeFullQueue(lane: Lane): Obstacle {
-  return { kind: "rate_limit", reason: `${lane.queue.depth} calls are waiting already`, nature: "now" };
+  return { kind: "rate_limit", reason: `The queue is full, ${lane.queue.depth} calls are waiting`, nature: "now" };
 }
 
 /** The obstacle of a call that found the breaker open. */
 export function describeOpenBreaker(lane: Lane): Obstacle {
   const { failures, retryInMs } = lane.breaker;
   const next = retryInMs > 0 ? `next try in ${formatWait(retryInMs)}` : "being tried by another call";
-  return { kind: "unavailable", reason: `Breaker open after ${failures} failures, ${next}`, nature: "now" };
+  return { kind: "unavailable", reason: `Breaker open (failures in a row: ${failures}), ${next}`, nature: "now" };
 }
 
 /** Candidates that a rate limit alone keeps from answering, with the shortest wait among them. */

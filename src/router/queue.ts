@@ -3,7 +3,7 @@ import type { Priority } from "../core/types.ts";
 export interface QueueSettings {
   /** Calls that may run at once. */
   readonly maxConcurrent: number;
-  /** Calls that may wait; one more is turned away. */
+  /** Calls of one priority that may wait; one more is turned away. */
   readonly maxWaiting: number;
 }
 
@@ -53,9 +53,9 @@ export class CallQueue {
   acquire(priority: Priority, signal: AbortSignal): Release | Promise<Release> | null {
     signal.throwIfAborted();
     if (this.#running < this.#settings.maxConcurrent && this.depth === 0) return this.#take();
-    if (this.depth >= this.#settings.maxWaiting) return null;
+    const line = this.#waiting[priority];
+    if (line.size >= this.#settings.maxWaiting) return null;
     return new Promise((resolve, reject) => {
-      const line = this.#waiting[priority];
       const leave = () => {
         line.delete(waiter);
         reject(signal.reason);

@@ -8,7 +8,7 @@ const LONGEST_MS = 300_000;
 
 /**
  * The breaker as its description reads, told in another way than the breaker is written: permits that still count are
- * a set, which every transition and every new probe empties.
+ * a set, which every transition empties; of several probes in a row only the last may do more than succeed.
  */
 class Model {
   state: BreakerState = "closed";
@@ -16,6 +16,7 @@ class Model {
   waitMs = 0;
   openedAt = 0;
   probe: { readonly permit: number; readonly since: number } | undefined;
+  last = -1;
   readonly valid = new Set<number>();
 
   acquire(permit: number, now: number): boolean {
@@ -23,16 +24,18 @@ class Model {
     if (this.state === "open" && now - this.openedAt < this.waitMs) return false;
     if (this.state === "half_open" && probing) return false;
     if (this.state !== "closed") {
+      if (this.state === "open") this.valid.clear();
       this.state = "half_open";
-      this.valid.clear();
       this.probe = { permit, since: now };
     }
     this.valid.add(permit);
+    this.last = permit;
     return true;
   }
 
   settle(permit: number, verdict: Verdict, now: number): void {
     if (!this.valid.delete(permit)) return;
+    if (this.state === "half_open" && this.last !== permit && verdict !== "succeeded") return;
     if (verdict === "withdrawn") this.probe = undefined;
     else if (verdict === "succeeded") this.#succeed();
     else this.#fail(now);

@@ -21,7 +21,7 @@ Deno.test("Router opens a provider's breaker after three failures and then skips
   for (let count = 0; count < 5; count++) {
     const { attempts, fallback } = await ask(rig);
     assert.deepEqual([brief(attempts), fallback], [[`${GPT} skipped unavailable`, `${GEMINI} ok`], true]);
-    assert.match(attempts[0]?.reason ?? "", /^Breaker open after 3 failures, next try in \d+ s$/);
+    assert.match(attempts[0]?.reason ?? "", /^Breaker open \(failures in a row: 3\), next try in \d+ s$/);
   }
   assert.equal(rig.groq.connections, 3);
   const [change, ...others] = rig.eventsOf("router.breaker_changed");
@@ -158,7 +158,7 @@ Deno.test("Router sends a single probe to a provider that may have recovered", a
   assert.deepEqual(responses.map(({ provider }) => provider).sort(), [...Array(5).fill("gemini"), "groq"]);
   assert.equal(rig.groq.chats.length, 2);
   const skipped = responses.find(({ provider }) => provider === "gemini")?.attempts[0];
-  assert.equal(skipped?.reason, "Breaker open after 1 failures, being tried by another call");
+  assert.equal(skipped?.reason, "Breaker open (failures in a row: 1), being tried by another call");
 });
 
 const DEAD_PRIMARIES = [
@@ -206,7 +206,7 @@ Deno.test("Router goes on to the next model when too many calls wait, and says s
     } else {
       const error = await failureOf(rig, third);
       assert.deepEqual([error.kind, error.exitCode], ["rate_limit", EXIT.tempfail]);
-      assert.match(error.message, /1 calls are waiting already/);
+      assert.match(error.message, /The queue is full, 1 calls are waiting/);
     }
     await Promise.all(calls);
   }
