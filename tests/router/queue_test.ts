@@ -203,3 +203,18 @@ Deno.test("CallQueue.configure() grants places that came free, and takes none aw
   waiting[2]?.release();
   assert.equal(queue.running, 0);
 });
+
+Deno.test("CallQueue.acquire() lets an interactive call wait although background calls fill their own line", async () => {
+  const queue = new CallQueue({ maxConcurrent: 1, maxWaiting: 1 });
+  const order: string[] = [];
+  const release = take(queue);
+  const background = join(queue, "background", order, "background");
+  assert.equal(queue.acquire("background", NEVER), null);
+  const interactive = join(queue, "interactive", order);
+  release();
+  for (const call of [interactive, background]) {
+    await call.granted;
+    call.release();
+  }
+  assert.deepEqual(order, ["interactive", "background"]);
+});
