@@ -6,7 +6,7 @@ import type { ModelsConfig, ProviderSettings } from "./config/schema.ts";
 import { watchConfig } from "./config/watch.ts";
 import { hostAndPort, isLoopbackOrPrivate } from "./core/address.ts";
 import { AgentError, ConfigError, describeProblem, EXIT, withRemedy } from "./core/errors.ts";
-import { type AgentEvent, createEventBus } from "./core/events.ts";
+import { type AgentEvent, createEventBus, type EventBus } from "./core/events.ts";
 import { createLog, type Log, LOG_LEVELS, type LogLevel } from "./core/log.ts";
 import { revokeHosts } from "./privacy/egress.ts";
 import { createLedger, type Ledger } from "./privacy/ledger.ts";
@@ -33,14 +33,11 @@ interface Parts {
 export async function openAgent(options: AgentOptions): Promise<Agent> {
   const env = await loadEnv({ path: ".env" });
   const log = createLog({ level: logLevel(env) });
-  const events = createEventBus({
-    onListenerError: (error) => log.error(`An event listener failed: ${nameOf(error)}`),
-  });
-  events.subscribe((event) => logEvent(log, event));
+  const events = createLoggedBus(log);
   const ledger = createLedger({ path: `${options.dataDir}/egress.json`, log });
   const parts: Parts = { env, ledger, cloud: options.cloud, sandboxed: options.seal.sandboxed };
 
-  let config = await loadConfig({ dir: options.configDir });
+  let config = await readConfig(options);
   const router = new Router(await buildSnapshot(config, options.profile, parts), { events });
 
   let lastReload: Promise<unknown> = Promise.resolve();
@@ -52,7 +49,7 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
   const tryReload = async (): Promise<ReloadResult> => {
     let result: ReloadResult;
     try {
-      const next = await loadConfig({ dir: options.configDir });
+      const next = await readConfig(options);
       router.apply(await buildSnapshot(next, options.profile, parts));
       result = { ok: true, changes: describeChanges(config.models, next.models), problems: [] };
       config = next;
@@ -89,6 +86,15 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
       ledger[Symbol.dispose]();
     },
   };
+}
+
+async function readConfig({ configDir, configNamed }: AgentOptions): Promise<ConfigSnapshot> {
+  const config = await loadConfig({ dir: configDir });
+  if (config.path !== null || !configNamed) return config;
+  throw new AgentError(`Cannot use the folder ${configDir}: it holds no models.json`, {
+    exitCode: EXIT.config,
+    remedy: "Correct --config, or write a starter there: init --config DIR.",
+  });
 }
 
 async function buildSnapshot(
@@ -182,6 +188,14 @@ function logLevel(env: Env): LogLevel {
     exitCode: EXIT.config,
     remedy: `Use one of: ${LOG_LEVELS.join(", ")}.`,
   });
+}
+
+function createLoggedBus(log: Log): EventBus {
+  const events = createEventBus({
+    onListenerError: (error) => log.error(`An event listener failed: ${nameOf(error)}`),
+  });
+  events.subscribe((event) => logEvent(log, event));
+  return events;
 }
 
 /** What a person at the keyboard should know of what happens inside. */

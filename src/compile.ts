@@ -53,8 +53,6 @@ export function deriveCompileFlags(
     `--allow-read=${sandbox.read.join(",")}`,
     `--allow-write=${sandbox.write.join(",")}`,
     `--allow-sys=${sandbox.sys.join(",")}`,
-    "--include",
-    "config",
     "--bundle",
     "--minify",
     ...(target === undefined ? [] : ["--target", target]),

@@ -48,6 +48,7 @@ async function createHome(): Promise<Home> {
     open: (options = {}) =>
       openAgent({
         configDir: "config",
+        configNamed: false,
         dataDir: "data",
         cloud: false,
         seal: { sealed: true, sandboxed: true },

@@ -61,7 +61,7 @@ Deno.test("deriveCompileFlags() spells out a set with relative paths and never n
   assert.deepEqual(
     deriveCompileFlags(sandbox, { output: "x/y", target: "aarch64-apple-darwin" }).join(" "),
     "compile --no-prompt --deny-import --ignore-env --allow-env=A,B --allow-net=localhost --allow-read=./ " +
-      "--allow-write=./a,./b --allow-sys=statfs --include config --bundle --minify --target aarch64-apple-darwin " +
+      "--allow-write=./a,./b --allow-sys=statfs --bundle --minify --target aarch64-apple-darwin " +
       "-o x/y main.ts",
   );
 });
@@ -105,8 +105,7 @@ for (
       metrics_enabled: false,
       console: "Ignore",
     });
-    assert.equal(entries.length, 2);
-    assert.ok(entries.includes("config"));
+    assert.equal(entries.length, 1);
   });
 }
 

@@ -8,6 +8,11 @@ const ROOT = new URL("../", import.meta.url);
 const SWITCHES = [
   // Deno looks for a newer version of itself once a day, past every permission.
   "DENO_NO_UPDATE_CHECK=1",
+  // Deno's telemetry reports to wherever the environment says, past every permission.
+  "OTEL_DENO=false",
+  "OTEL_DENO_METRICS=false",
+  "OTEL_DENO_TRACING=false",
+  "OTEL_DENO_CONSOLE=ignore",
   // The permission set of deno.json, and no questions about what it lacks.
   "-P",
   "--no-prompt",

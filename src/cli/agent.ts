@@ -9,6 +9,8 @@ import type { Router } from "../router/router.ts";
 /** Where a run finds its things and what it may do; the options every command shares. */
 export interface AgentOptions {
   readonly configDir: string;
+  /** True when the person named the folder: then it has to hold a models.json, the embedded defaults will not do. */
+  readonly configNamed: boolean;
   readonly dataDir: string;
   /** True with `--cloud`: the person allows the cloud for this run. */
   readonly cloud: boolean;

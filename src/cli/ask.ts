@@ -1,9 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { AgentError, EXIT } from "../core/errors.ts";
-import { formatDuration } from "../core/format.ts";
+import { formatDuration, printable } from "../core/format.ts";
 import { CHAT_ROLES, type GenerateRequest, type ModelResponse, type Role } from "../core/types.ts";
 import type { Router } from "../router/router.ts";
-import { printable, tell, writeJson, writeOut } from "./output.ts";
+import { tell, writeJson, writeOut } from "./output.ts";
 import type { CurrentSession } from "./session.ts";
 import { listenForStop } from "./stop.ts";
 
@@ -85,8 +85,11 @@ async function readPrompt(): Promise<string> {
     }
     return text + decoder.decode();
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw dataError("Standard input is not UTF-8 text", "Convert it first, for example with iconv.");
+    if (error instanceof AgentError) throw error;
+    if (error instanceof TypeError) {
+      throw dataError("Standard input is not UTF-8 text", "Convert it first, for example with iconv.");
+    }
+    throw dataError("Standard input cannot be read", "Give it a file or a pipe with the prompt.");
   }
 }
 
@@ -122,7 +125,7 @@ function endLine(needed: boolean): void {
 
 /** `ollama/llama3.2 · 26 + 112 tokens · $0 · 2.10 s, first token 0.40 s` */
 function statusLine(response: ModelResponse): string {
-  const { provider, model, usage, latency_ms, first_token_ms, fallback, finish_reason } = response;
+  const { provider, model, usage, latency_ms, first_token_ms, fallback, finish_reason, content, tool_calls } = response;
   const approximately = usage.source === "estimated" ? "about " : "";
   return [
     `${provider}/${model}`,
@@ -130,6 +133,7 @@ function statusLine(response: ModelResponse): string {
     cost(response.cost_usd),
     `${formatDuration(latency_ms)}, first token ${formatDuration(first_token_ms)}`,
     ...(finish_reason === "length" ? ["cut at the token limit"] : []),
+    ...(content === "" ? [tool_calls ? "answered with tool calls only" : "an empty answer"] : []),
     ...(fallback ? [`fallback: ${failures(response)}`] : []),
   ].join(" · ");
 }

@@ -1,5 +1,6 @@
+import { printable } from "../core/format.ts";
 import type { Finding } from "./doctor_finding.ts";
-import { paint, printable, tell, writeJson, writeOut } from "./output.ts";
+import { paint, tell, writeJson, writeOut } from "./output.ts";
 import { ResultError } from "./result_error.ts";
 import type { AddCommand } from "./session.ts";
 

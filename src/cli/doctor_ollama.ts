@@ -93,9 +93,13 @@ export async function* checkOllama(subject: OllamaSubject): AsyncGenerator<Findi
   for (const model of models) yield* checkModel(subject, model, installed);
 }
 
-function unreachable(name: string, { message, kind, remedy }: ProviderError, models: readonly UsedModel[]): Finding {
-  const advice = kind === "egress_denied" && remedy !== undefined
-    ? remedy
+function unreachable(
+  name: string,
+  { message, kind, remedy, status }: ProviderError,
+  models: readonly UsedModel[],
+): Finding {
+  const advice = kind === "egress_denied" || status !== undefined || kind === "protocol"
+    ? remedy ?? "Something answers there, but not as Ollama does: check OLLAMA_HOST and the provider's base_url."
     : "Start Ollama (ollama serve), or install it from https://ollama.com/download. " +
       "If it listens elsewhere, set OLLAMA_HOST or the provider's base_url.";
   const needed = models.some(({ use }) => use === "first");

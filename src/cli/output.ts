@@ -1,3 +1,5 @@
+import { AgentError, EXIT } from "../core/errors.ts";
+
 const encoder = new TextEncoder();
 
 /** Thrown when whoever read our output has gone away (`| head`): there is nobody left to tell. */
@@ -10,9 +12,13 @@ export function writeOut(text: string): void {
   write(Deno.stdout, text);
 }
 
-/** A line for the person at the keyboard, on standard error. */
+/** A line for the person at the keyboard, on standard error. Nobody can be told when that fails. */
 export function tell(line: string): void {
-  write(Deno.stderr, `${line}\n`);
+  try {
+    write(Deno.stderr, `${line}\n`);
+  } catch {
+    // standard error is closed or full
+  }
 }
 
 /** Machine-readable output: one JSON document on standard output. */
@@ -26,16 +32,11 @@ function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): 
     for (let written = 0; written < bytes.length;) written += stream.writeSync(bytes.subarray(written));
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) throw new ReaderGoneError();
-    throw error;
+    throw new AgentError(`Cannot write the result: ${error instanceof Error ? error.message : error}`, {
+      exitCode: EXIT.tempfail,
+      remedy: "Make room where standard output goes, and run it again.",
+    });
   }
-}
-
-/**
- * Text without the control characters (C0 but tab and newline, DEL, C1) that could move a terminal's cursor, change
- * its title or type for its user.
- */
-export function printable(text: string): string {
-  return text.replace(/(?![\t\n])\p{Cc}/gu, "");
 }
 
 type Paint = (text: string) => string;

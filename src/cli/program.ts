@@ -1,14 +1,15 @@
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
 import manifest from "../../deno.json" with { type: "json" };
 import { exemptFromProxies, readTelemetry } from "../config/env.ts";
 import { AgentError, EXIT, type ExitCode, NoAnswerError } from "../core/errors.ts";
 import { sealProcess } from "../privacy/egress.ts";
+import { printable } from "../core/format.ts";
 import type { Composition } from "./agent.ts";
 import { addAsk } from "./ask.ts";
 import { addDoctor } from "./doctor.ts";
 import { addInit } from "./init.ts";
 import { addModels } from "./models.ts";
-import { printable, ReaderGoneError, tell, writeJson } from "./output.ts";
+import { ReaderGoneError, tell, writeJson } from "./output.ts";
 import { addPrivacy } from "./privacy.ts";
 import { ResultError } from "./result_error.ts";
 import { type AddCommand, type CommonOptions, Session } from "./session.ts";
@@ -24,7 +25,7 @@ const COMMANDS: readonly AddCommand[] = [addAsk, addModels, addDoctor, addPrivac
  */
 export async function runProgram(args: readonly string[], composition: Composition): Promise<ExitCode> {
   let session: Session | undefined;
-  let json = false;
+  let json = args.includes("--json"); // also when the arguments cannot be understood
   const program = createProgram();
   const current = () => {
     if (!session) throw new Error("A command began before its session");
@@ -33,7 +34,8 @@ export async function runProgram(args: readonly string[], composition: Compositi
   for (const add of COMMANDS) add(program, current);
   program.hook("preAction", async (_, command) => {
     json = command.opts().json === true;
-    session = await beginSession(composition, command.optsWithGlobals<CommonOptions>());
+    const configNamed = program.getOptionValueSource("config") === "cli";
+    session = await beginSession(composition, { ...command.optsWithGlobals<CommonOptions>(), configNamed });
   });
   try {
     if (args.length === 0) program.outputHelp();
@@ -48,8 +50,8 @@ function createProgram(): Command {
   return new Command("django-agent")
     .description("A private agent on your own machine: one router in front of Ollama, with Groq and Gemini opt-in.")
     .version(VERSION)
-    .option("--config <dir>", "folder of models.json", "./config")
-    .option("--data <dir>", "folder for what the program writes", "./data")
+    .option("--config <dir>", "folder of models.json", parseFolder, "./config")
+    .option("--data <dir>", "folder for what the program writes", parseFolder, "./data")
     .option("--cloud", "let this run reach the cloud providers of its profile", false)
     .option("--no-sandbox", "go on although Deno's sandbox is off; nothing is sealed then")
     .configureHelp({ showGlobalOptions: true, helpWidth: 100 })
@@ -63,7 +65,12 @@ Example:
   django-agent ask "Hola, ¿quién eres?"
 
 Exit codes: 0 done · 1 internal error · 64 wrong usage · 65 refused as bad data · 69 nothing could answer ·
-75 try later · 77 a permission or credential is missing · 78 configuration is wrong · 130 stopped by Ctrl-C`;
+75 try later · 77 a permission or credential is missing · 78 configuration is wrong · 130 stopped (Ctrl-C)`;
+
+function parseFolder(text: string): string {
+  if (text.trim() === "") throw new InvalidArgumentError("It must name a folder.");
+  return text;
+}
 
 async function beginSession(composition: Composition, options: CommonOptions): Promise<Session> {
   const seal = await sealProcess({
@@ -80,12 +87,23 @@ async function beginSession(composition: Composition, options: CommonOptions): P
 /** The one place that turns errors into words and an exit code. */
 function report(error: unknown, json: boolean): ExitCode {
   if (error instanceof ReaderGoneError) return EXIT.ok;
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof CommanderError) {
+    if (json && error.exitCode !== 0) writeErrorDocument({ message: error.message, exit_code: EXIT.usage });
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
   const known = error instanceof AgentError ? error : describeUnexpected(error);
   tell(printable(`error: ${known.message}`));
   if (known.remedy) tell(printable(`→ ${known.remedy}`));
-  if (json && !(error instanceof ResultError)) writeJson({ error: errorDocument(known) });
+  if (json && !(error instanceof ResultError)) writeErrorDocument(errorDocument(known));
   return known.exitCode;
+}
+
+function writeErrorDocument(error: Record<string, unknown>): void {
+  try {
+    writeJson({ error });
+  } catch {
+    // It has been told on standard error; standard output may be what failed.
+  }
 }
 
 function describeUnexpected(error: unknown): AgentError {

@@ -5,6 +5,8 @@ import type { Agent, Composition } from "./agent.ts";
 /** Options that stand before or after any command. */
 export interface CommonOptions {
   readonly config: string;
+  /** True when the folder was named on the command line. */
+  readonly configNamed: boolean;
   readonly data: string;
   readonly cloud: boolean;
   /** False with `--no-sandbox`. */
@@ -32,9 +34,10 @@ export class Session {
    * @throws ConfigError, AgentError with what is wrong and what to do.
    */
   async open({ profile }: { readonly profile?: string | undefined } = {}): Promise<Agent> {
-    const { config, data, cloud } = this.options;
+    const { config, configNamed, data, cloud } = this.options;
     return await this.#composition.openAgent({
       configDir: config,
+      configNamed,
       dataDir: data,
       cloud,
       seal: this.#seal,

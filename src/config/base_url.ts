@@ -20,8 +20,14 @@ export function checkBaseUrl(value: string, { local }: { local: boolean }): UrlP
   if (url.username || url.password) {
     return {
       message: "The address holds a user name or password",
-      remedy: "Remove them: a secret has no place in this file.",
+      remedy: "Remove them: a secret has no place in an address.",
     };
+  }
+  if (!/^https?:\/\/[^/\\\s]+\/?(?=$|[/?#])/i.test(value)) {
+    return { message: "This is not written as an address is", remedy: `Write scheme, host and port, like ${example}.` };
+  }
+  if (url.port === "0" || url.hostname.endsWith(".")) {
+    return { message: "Nothing can listen there", remedy: `Write an address like ${example}.` };
   }
   if (url.pathname !== "/" || value.includes("?") || value.includes("#")) {
     return {

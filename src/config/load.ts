@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import embeddedText from "../../config/models.json" with { type: "text" };
+import embeddedText from "./default_models.json" with { type: "text" };
 import { ConfigError, type ConfigProblem } from "../core/errors.ts";
 import { readJsonText } from "./json_text.ts";
 import { readSmallFile } from "./read_file.ts";
@@ -23,7 +23,7 @@ export interface ConfigFolder {
   readonly dir: string;
 }
 
-/** The `models.json` every copy of the program carries; also what `init` writes. */
+/** The `models.json` every copy of the program carries, whatever stands in `config/`; also what `init` writes. */
 export const EMBEDDED_TEXT: string = embeddedText;
 
 /** The file the settings are read from, whether it exists or not. */

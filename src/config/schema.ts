@@ -7,8 +7,8 @@ export const VARIABLE_NAME = /^[A-Z][A-Z0-9_]*$/;
 // Names become parts of references, metrics and file paths in messages, so they stay plain.
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/)
   .meta({ description: "a name of letters, digits, _ . - (64 at most), beginning with a letter or a digit" });
-const modelName = z.string().regex(/^[^\s/]\S{0,255}$/)
-  .meta({ description: "the provider's own name of the model, without spaces" });
+const modelName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,255}$/)
+  .meta({ description: "the provider's own name of the model: letters, digits and . _ : / @ + -" });
 // The rules check the form of a reference, with a better message; the pattern here is for editors.
 const reference = z.string().meta({
   description: "a model as provider/model, for example ollama/llama3.2",

@@ -1,7 +1,10 @@
-/** True for names and addresses that never leave this machine: `localhost`, `127.0.0.0/8`, `::1`. */
+/**
+ * True for names and addresses that never leave this machine: `localhost`, `127.0.0.0/8`, `::1`. Not for `localhost.`
+ * nor for names under `localhost`: those a name server may answer for.
+ */
 export function isLoopback(hostname: string): boolean {
   const host = bare(hostname);
-  if (host === "localhost" || host.endsWith(".localhost") || host === "::1") return true;
+  if (host === "localhost" || host === "::1") return true;
   return ipv4(host)?.[0] === 127;
 }
 
@@ -20,11 +23,11 @@ export function isLoopbackOrPrivate(hostname: string): boolean {
       (a === 100 && b >= 64 && b <= 127);
   }
   if (host.includes(":")) return /^(f[cd]..|fe[89ab].):/.test(host);
-  return /^[^.]+$/.test(host) || /\.(local|lan|internal|home\.arpa)$/.test(host);
+  return /^[^.]+$/.test(host) || /[^.]\.(local|lan|internal|home\.arpa)$/.test(host);
 }
 
 function bare(hostname: string): string {
-  return hostname.toLowerCase().replace(/^\[|\]$/g, "").replace(/\.$/, "");
+  return hostname.toLowerCase().replace(/^\[|\]$/g, "");
 }
 
 function ipv4(host: string): number[] | undefined {

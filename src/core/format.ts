@@ -16,3 +16,11 @@ export function formatBytes(bytes: number): string {
   const value = bytes / 1024 ** power;
   return `${power === 0 ? value : value.toFixed(1)} ${UNITS[power]}`;
 }
+
+/**
+ * Text without the control characters (C0 but tab and newline, DEL, C1) that could move a terminal's cursor, change
+ * its title or type for its user.
+ */
+export function printable(text: string): string {
+  return text.replace(/(?![\t\n])\p{Cc}/gu, "");
+}

@@ -1,3 +1,5 @@
+import { printable } from "./format.ts";
+
 export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
@@ -20,7 +22,9 @@ export interface LogOptions {
 export function createLog({ level = "warn", write = console.error }: LogOptions = {}): Log {
   const threshold = LOG_LEVELS.indexOf(level);
   const at = (name: LogLevel) => (message: string) => {
-    if (LOG_LEVELS.indexOf(name) <= threshold) write(`${name.padEnd(5)} ${message.replaceAll("\n", "\n      ")}`);
+    if (LOG_LEVELS.indexOf(name) <= threshold) {
+      write(`${name.padEnd(5)} ${printable(message).replaceAll("\n", "\n      ")}`);
+    }
   };
   return { error: at("error"), warn: at("warn"), info: at("info"), debug: at("debug") };
 }

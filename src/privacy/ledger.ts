@@ -113,6 +113,7 @@ function add(before: LedgerEntry | undefined, entry: LedgerEntry): LedgerEntry {
 /** Adds to the file. The new name of the old one when that was damaged. */
 function addToFile(path: string, counts: Counts): string | undefined {
   Deno.mkdirSync(dirname(path), { recursive: true });
+  requirePlainFile(`${path}.lock`);
   using lock = Deno.openSync(`${path}.lock`, { write: true, create: true, mode: 0o600 });
   lock.lockSync(true);
   let aside: string | undefined;
@@ -136,6 +137,7 @@ function addToFile(path: string, counts: Counts): string | undefined {
 function readCounts(path: string): Counts {
   let text: string;
   try {
+    requirePlainFile(path);
     text = Deno.readTextFileSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return new Map(); // nothing has been recorded yet
@@ -144,6 +146,15 @@ function readCounts(path: string): Counts {
   const entries: unknown = parseJson(text);
   if (!Array.isArray(entries) || !entries.every(isEntry)) throw new SyntaxError("it is damaged");
   return new Map(entries.map((entry) => [entry.origin, entry]));
+}
+
+/** Opening a pipe would wait for ever for its other end. */
+function requirePlainFile(path: string): void {
+  try {
+    if (!Deno.statSync(path).isFile) throw new TypeError(`${path} is not a plain file`);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 function parseJson(text: string): unknown {
@@ -157,7 +168,8 @@ function parseJson(text: string): unknown {
 function isEntry(value: unknown): value is LedgerEntry {
   if (typeof value !== "object" || value === null) return false;
   const { origin, local, requests, sent_bytes, received_bytes, last_at } = value as Partial<LedgerEntry>;
-  return typeof origin === "string" && typeof local === "boolean" && typeof last_at === "string" &&
+  return typeof origin === "string" && URL.parse(origin)?.origin === origin && typeof local === "boolean" &&
+    typeof last_at === "string" &&
     [requests, sent_bytes, received_bytes].every((count) => Number.isSafeInteger(count));
 }
 

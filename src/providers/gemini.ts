@@ -1,7 +1,7 @@
 import type { GenerateContentResponse, GoogleGenAI, ThinkingConfig } from "@google/genai/web";
 import type { FinishReason, Think, Usage } from "../core/types.ts";
 import { geminiConfig, geminiContents, readCall, readFinish, readUsage } from "./gemini_chat.ts";
-import { asRecord, asRecords, asText, asVectors } from "./json.ts";
+import { asRecord, asRecords, asText, asVectors, isTextOrNothing } from "./json.ts";
 import type { ChatCall, EmbedCall, EmbedResult, ModelInfo, Provider, ProviderChunk } from "./provider.ts";
 import { createWire, type EgressRecorder, type Exchange } from "./wire.ts";
 
@@ -99,6 +99,7 @@ async function* readAnswer(exchange: Exchange, call: ChatCall, access: Access): 
     const candidate = chunk.candidates?.[0];
     for (const part of candidate?.content?.parts ?? []) {
       const tool = readCall(part);
+      if (!isTextOrNothing(part.text)) throw exchange.misshapen();
       if (part.text || tool) exchange.firstToken();
       if (part.text) yield { type: part.thought ? "thinking" : "text", text: part.text };
       if (tool) yield { type: "tool_call", call: tool };

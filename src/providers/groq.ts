@@ -1,6 +1,6 @@
 import type { FinishReason, Usage } from "../core/types.ts";
 import { chatRequest, createCallCollector, isStoppedEarly, readFinish, readUsage } from "./groq_chat.ts";
-import { asRecord, asRecords, asText } from "./json.ts";
+import { asRecord, asRecords, asText, isTextOrNothing } from "./json.ts";
 import type { ChatCall, ModelInfo, Provider, ProviderChunk } from "./provider.ts";
 import { createWire, type EgressRecorder, type Exchange } from "./wire.ts";
 
@@ -74,6 +74,7 @@ async function* readAnswer(
       usage = readUsage(chunk) ?? usage;
       const choice = chunk.choices?.[0];
       const { reasoning, content, tool_calls } = choice?.delta ?? {};
+      if (!isTextOrNothing(reasoning) || !isTextOrNothing(content)) throw exchange.misshapen();
       if (reasoning || content || tool_calls?.length) exchange.firstToken();
       if (reasoning) yield { type: "thinking", text: reasoning };
       if (content) yield { type: "text", text: content };

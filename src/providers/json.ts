@@ -17,6 +17,11 @@ export function asText(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
+/** True for what may stand where text is expected: text, or nothing at all. */
+export function isTextOrNothing(value: unknown): value is string | null | undefined {
+  return typeof value === "string" || value === undefined || value === null;
+}
+
 /** A finite number that is not negative, or `undefined`. */
 export function asCount(value: unknown): number | undefined {
   return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : undefined;

@@ -2,7 +2,7 @@ import { isLoopbackOrPrivate } from "../core/address.ts";
 import { isOllamaCloudName } from "../core/cloud_name.ts";
 import { ProviderError } from "../core/errors.ts";
 import type { ErrorKind } from "../core/types.ts";
-import { asRecord, asText, asVectors } from "./json.ts";
+import { asRecord, asText, asVectors, isTextOrNothing } from "./json.ts";
 import { chatRequest, readFinish, readUsage, wasPromptCut } from "./ollama_chat.ts";
 import { findEntry, findLoaded, mergeModels, readDetails, runsElsewhere } from "./ollama_models.ts";
 import type { AttemptDeadlines, ChatCall, EmbedCall, EmbedResult, Provider, ProviderChunk } from "./provider.ts";
@@ -105,14 +105,15 @@ async function* readAnswer(
     exchange.throwIfFailed();
     if (call.localOnly && runsElsewhere({ ...line })) throw elsewhere(id, call.model);
     const { thinking, content, tool_calls: calls } = line.message ?? {};
-    if (thinking || content || calls?.length || line.done) exchange.firstToken();
+    if (!isTextOrNothing(thinking) || !isTextOrNothing(content)) throw exchange.misshapen();
+    if (thinking || content || calls?.length || line.done === true) exchange.firstToken();
     if (thinking) yield { type: "thinking", text: thinking };
     if (content) yield { type: "text", text: content };
     for (const tool of calls ?? []) {
       calledTools = true;
       yield { type: "tool_call", call: readCall(tool) };
     }
-    if (!line.done) continue;
+    if (line.done !== true) continue;
     const finish_reason = readFinish(line.done_reason, calledTools);
     if (finish_reason === undefined) {
       throw exchange.error("protocol", `Ollama ended the answer of ${call.model} without finishing it.`);

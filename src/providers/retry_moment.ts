@@ -5,6 +5,9 @@ export interface BodyHints {
   readonly dailyQuota: boolean;
 }
 
+/** No provider counts by more than a day; a longer wait is a mistake somebody made. */
+const LONGEST_HOLD_MS = 25 * 3_600_000;
+
 /**
  * When a provider wants to be asked again, in epoch milliseconds: the latest of `retry-after` (RFC 9110, seconds or a
  * date), the `x-ratelimit-reset-*` of every allowance that is used up, and what Gemini says in the body (a delay, or
@@ -18,7 +21,7 @@ export function retryMoment(headers: Headers, body: BodyHints, nowMs: number): n
     body.retryDelayMs === undefined ? undefined : nowMs + body.retryDelayMs,
     body.dailyQuota ? nextPacificMidnight(nowMs) : undefined,
   ].filter((moment) => moment !== undefined);
-  return moments.length === 0 ? undefined : Math.max(...moments);
+  return moments.length === 0 ? undefined : Math.min(Math.max(...moments), nowMs + LONGEST_HOLD_MS);
 }
 
 function retryAfter(value: string | null, nowMs: number): number | undefined {

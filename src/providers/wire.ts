@@ -152,15 +152,18 @@ export class Exchange {
     if (this.#ended) return this.#fail(this.unfinished());
     const name = this.#name();
     return this.#fail(
-      this.#started
-        ? this.error("protocol", `${name} sent an answer that cannot be understood.`)
-        : this.error("bad_request", `${name}: the request could not be built.`),
+      this.#started ? this.misshapen() : this.error("bad_request", `${name}: the request could not be built.`),
     );
   }
 
   /** Throws what went wrong so far, if anything did. */
   throwIfFailed(): void {
     if (this.#failure) throw this.#failure;
+  }
+
+  /** The error for an answer whose parts are not what they should be. */
+  misshapen(): ProviderError {
+    return this.error("protocol", `${this.#name()} sent an answer that cannot be understood.`);
   }
 
   /** The error for an answer that ended properly, but too early. */

@@ -18,6 +18,8 @@ export interface Candidate {
   readonly provider: string;
   readonly model: string;
   readonly contextTokens: number;
+  /** False for a model that only makes vectors. */
+  readonly chats: boolean;
   /** `null` when models.json has none; all zero for models of this machine. */
   readonly price: Price | null;
 }
@@ -68,7 +70,7 @@ export function findModel(models: ModelsConfig, ref: ModelRef): Candidate | unde
   const settings = provider.models[parts.model];
   if (!settings) return undefined;
   const price = settings.usd_per_million ?? (provider.type === "ollama" ? FREE : null);
-  return { ref, ...parts, contextTokens: settings.context, price };
+  return { ref, ...parts, contextTokens: settings.context, chats: !settings.embeddings, price };
 }
 
 /** References of `profile` that would run outside the local network. */

@@ -1,3 +1,4 @@
+import { isOllamaCloudName } from "../core/cloud_name.ts";
 import { formatWait } from "../core/format.ts";
 import { surelyExceeds } from "../core/tokens.ts";
 import type { ErrorKind, Message } from "../core/types.ts";
@@ -5,6 +6,8 @@ import type { Call } from "./call.ts";
 import type { Candidate } from "./chain.ts";
 import type { Lane } from "./lane.ts";
 import { isRefusal, providerOf } from "./snapshot.ts";
+
+const RUN_LOCALLY = "Choose a model that runs on this machine, and set OLLAMA_NO_CLOUD=1 for Ollama.";
 
 /** Why a candidate was not asked. */
 export interface Obstacle {
@@ -19,6 +22,17 @@ export interface Obstacle {
 export function checkAllowed({ snapshot }: Call, { provider }: Candidate): Obstacle | undefined {
   const found = providerOf(snapshot, provider);
   return isRefusal(found) ? { ...found, nature: "setup" } : undefined;
+}
+
+/** Why a model that was asked for by name is refused at once, before its provider would refuse it. */
+export function checkChoice(call: Call, candidate: Candidate): Obstacle | undefined {
+  const { snapshot } = call;
+  const { provider, model } = candidate;
+  const found = providerOf(snapshot, provider);
+  if (isRefusal(found)) return checkAllowed(call, candidate);
+  if (!snapshot.localOnly || found.type !== "ollama" || !isOllamaCloudName(model)) return undefined;
+  const reason = `Ollama runs ${model} in somebody's cloud, and this call must stay local`;
+  return { kind: "egress_denied", reason, remedy: RUN_LOCALLY, nature: "setup" };
 }
 
 /** Why a provider cannot be asked right now. */

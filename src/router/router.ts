@@ -26,6 +26,7 @@ import { CallDeadline, pause } from "./deadline.ts";
 import type { LaneStatus } from "./lane.ts";
 import {
   checkAllowed,
+  checkChoice,
   checkFit,
   checkLane,
   describeFullQueue,
@@ -206,7 +207,7 @@ export class Router {
     const { models, profile } = serving.snapshot;
     const { role = "identity_core", priority = "interactive", model = "auto", signal } = request;
     const choice = model === "auto" ? undefined : model;
-    if (choice !== undefined && !findModel(models, choice)) throw unknownModel(choice, serving.snapshot);
+    if (choice !== undefined && !findModel(models, choice)?.chats) throw unknownModel(choice, serving.snapshot);
     return new Call({
       role,
       serving,
@@ -356,7 +357,7 @@ function respond(call: Call, attempt: RunningAttempt, answer: Answer, messages: 
 
 /** A model asked for by name that the set-up forbids is an error, not a reason to answer with another. */
 function refuseForbiddenChoice(call: Call): void {
-  const obstacle = call.insists && call.first && checkAllowed(call, call.first);
+  const obstacle = call.insists && call.first && checkChoice(call, call.first);
   if (!call.first || !obstacle) return;
   call.recordSkip(call.first, obstacle);
   throw call.failure();
@@ -370,9 +371,9 @@ function stopped(call: Call, candidate: Candidate | undefined): NoAnswerError {
 
 function unknownModel(ref: string, { models }: RouterSnapshot): AgentError {
   const known = Object.entries(models.providers).flatMap(([id, provider]) =>
-    Object.keys(provider.models).map((model) => `${id}/${model}`)
+    Object.entries(provider.models).filter(([, { embeddings }]) => !embeddings).map(([model]) => `${id}/${model}`)
   );
-  return new AgentError(`There is no model "${ref}" in the configuration`, {
+  return new AgentError(`There is no model "${ref}" that chats in the configuration`, {
     exitCode: EXIT.usage,
     remedy: `Use one of: ${known.join(", ")}.`,
   });

@@ -63,7 +63,13 @@ export async function inHome<T>(home: Home, work: (session: Session) => Promise<
       await Deno.writeTextFile(".env", env);
       await Deno.chmod(".env", envMode);
     }
-    const options = { config: "config", data: home.dataDir ?? "data", cloud: home.cloud ?? false, sandbox: false };
+    const options = {
+      config: "config",
+      configNamed: false,
+      data: home.dataDir ?? "data",
+      cloud: home.cloud ?? false,
+      sandbox: false,
+    };
     // What sealProcess() finds out about a process with all permissions, as a test has them.
     return await work(new Session({ openAgent }, { sealed: false, sandboxed: false }, options));
   } finally {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { paint, printable, table } from "../../src/cli/output.ts";
+import { printable } from "../../src/core/format.ts";
+import { paint, table } from "../../src/cli/output.ts";
 
 /** As it looks on a screen: the test may run in a terminal, where headings are bold. */
 function lines(rows: readonly (readonly string[])[]): string[] {

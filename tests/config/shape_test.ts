@@ -94,11 +94,11 @@ const MISSHAPEN: readonly [string, (example: Example) => void, string, RegExp, R
     /letters, digits/,
   ],
   [
-    "a model name with a space",
+    "a model name with a space or a control character",
     (e) => e.providers.home.models["a b"] = { context: 1 },
     'providers.home.models["a b"]',
     /cannot be a name/,
-    /without spaces/,
+    /letters, digits and/,
   ],
   [
     "a negative price",

@@ -4,8 +4,6 @@ import { hostAndPort, isLoopback, isLoopbackOrPrivate } from "../../src/core/add
 const LOOPBACK = [
   "localhost",
   "LOCALHOST",
-  "localhost.",
-  "ollama.localhost",
   "127.0.0.1",
   "127.255.255.254",
   "::1",
@@ -25,7 +23,6 @@ const PRIVATE = [
   "febf::1",
   "nas",
   "nas.local",
-  "nas.local.",
   "box.lan",
   "box.internal",
   "box.home.arpa",
@@ -33,6 +30,10 @@ const PRIVATE = [
 /** Among them names and addresses that only look like those of this machine or network. */
 const PUBLIC = [
   "example.com",
+  "localhost.",
+  "ollama.localhost",
+  "nas.local.",
+  "nas.",
   "localhost.example.com",
   "127.0.0.1.example.com",
   "192.168.1.20.example.com",

@@ -109,3 +109,69 @@ Deno.test("a provider that sends rubbish: a clear error, never a hang and never 
     });
   }
 });
+
+Deno.test("a --config folder without models.json is a mistake, not a reason to use other settings", async () => {
+  await using world = await createWorld();
+  for (const [dir, wanted] of [["nowhere", 78], ["", 64]] as const) {
+    const { code, stderr } = await world.run(["ask", "hi", "--config", dir]);
+    assert.equal(code, wanted, stderr);
+  }
+  assert.equal(world.ollama.chats.length, 0);
+});
+
+Deno.test("output that cannot be written is told in a line", async () => {
+  await using world = await createWorld();
+  for (const args of [["ask", "hi"], ["ask", "hi", "--json"], ["models"]]) {
+    const { code, stderr } = await world.run(args, { stdoutFile: "/dev/full" });
+    assert.equal(code, 75, stderr);
+    assert.match(stderr, /^error: Cannot write the result: /m);
+    assert.ok(!/Internal|Uncaught|\n +at /.test(stderr), stderr);
+  }
+});
+
+Deno.test("a pipe in the place of the egress ledger costs a warning and no hang", async () => {
+  await using world = await createWorld();
+  await Deno.mkdir(`${world.folder}/data`);
+  await new Deno.Command("mkfifo", { args: [`${world.folder}/data/egress.json`] }).output();
+  const { code, stdout, stderr } = await world.run(["ask", "hi"]);
+  assert.deepEqual({ code, stdout }, { code: 0, stdout: "Hola, soy Django." });
+  assert.match(stderr, /Cannot write the egress ledger .*not a plain file/);
+});
+
+Deno.test("text that is no text is a broken answer, not an answer", async () => {
+  await using world = await createWorld();
+  const body = JSON.stringify({ message: { role: "assistant", content: 5 }, done: true, done_reason: "stop" });
+  const head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\nconnection: close\r\n\r\n";
+  world.ollama.always({ kind: "raw", bytes: `${head}${body}\n` });
+  const { code, stdout, stderr } = await world.run(["ask", "hi"]);
+  assert.deepEqual({ code, stdout }, { code: 69, stdout: "" });
+  assert.match(stderr, /failed, protocol/);
+});
+
+Deno.test("an empty answer is told on stderr", async () => {
+  await using world = await createWorld();
+  world.ollama.always({ kind: "answer", tokens: [] });
+  const { code, stdout, stderr } = await world.run(["ask", "hi"]);
+  assert.deepEqual({ code, stdout }, { code: 0, stdout: "" });
+  assert.match(stderr, / · an empty answer/);
+});
+
+Deno.test("a model that only makes vectors cannot be asked, and a cloud model of Ollama not from here", async () => {
+  await using world = await createWorld(({ providers, ...models }) => {
+    providers.ollama.models["embed"] = { context: 2048, embeddings: true };
+    providers.ollama.models["big:cloud"] = { context: 2048 };
+    return { ...models, providers };
+  });
+  const vectors = await world.run(["ask", "hi", "--model", "ollama/embed"]);
+  assert.equal(vectors.code, 64, vectors.stderr);
+  const cloud = await world.run(["ask", "hi", "--model", "ollama/big:cloud"]);
+  assert.equal(cloud.code, 77, cloud.stderr);
+  assert.equal(world.ollama.requests.length, 0);
+});
+
+Deno.test("--json answers wrong arguments with a document too", async () => {
+  await using world = await createWorld();
+  const { code, stdout } = await world.run(["ask", "hi", "--json", "--bogus"]);
+  assert.equal(code, 64);
+  assert.equal(JSON.parse(stdout).error.exit_code, 64);
+});

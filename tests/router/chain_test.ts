@@ -108,6 +108,7 @@ Deno.test("findModel() ends the provider at the first slash and brings context a
     ref: "groq/openai/gpt-oss-120b",
     provider: "groq",
     model: "openai/gpt-oss-120b",
+    chats: true,
     contextTokens: 131072,
     price: GROQ_PRICE,
   });

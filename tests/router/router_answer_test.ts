@@ -90,7 +90,7 @@ Deno.test("Router.generate() refuses a model that models.json does not list, nam
     assert.ok(error instanceof AgentError);
     assert.deepEqual([error.exitCode, error.message], [
       EXIT.usage,
-      'There is no model "groq/gone" in the configuration',
+      'There is no model "groq/gone" that chats in the configuration',
     ]);
     assert.match(error.remedy ?? "", /ollama\/llama3\.2, .*groq\/openai\/gpt-oss-120b/);
     return true;

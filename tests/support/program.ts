@@ -9,6 +9,8 @@ export interface RunOptions {
   readonly stdin?: string | Uint8Array;
   /** Stops reading standard output once it contains this text, as `head` does. */
   readonly closeStdoutAfter?: string;
+  /** A file of this machine that takes standard output instead. */
+  readonly stdoutFile?: string;
   /** Flags of `deno run` to use instead of the sandbox of deno.json. */
   readonly flags?: readonly string[];
 }
@@ -49,9 +51,12 @@ export async function runProgram(args: readonly string[], options: RunOptions): 
 }
 
 export function startProgram(args: readonly string[], options: RunOptions): Running {
-  const { folder, env = {}, stdin, flags, closeStdoutAfter } = options;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-q", "--cached-only", ...(flags ?? sandboxOf(folder)), projectPath("main.ts"), ...args],
+  const { folder, env = {}, stdin, flags, closeStdoutAfter, stdoutFile } = options;
+  const deno = [Deno.execPath(), "run", "-q", "--cached-only", ...(flags ?? sandboxOf(folder)), projectPath("main.ts")];
+  const shell = stdoutFile === undefined ? [] : ["sh", "-c", `exec "$@" >'${stdoutFile}'`, "sh"];
+  const [command = "", ...rest] = [...shell, ...deno, ...args];
+  const child = new Deno.Command(command, {
+    args: rest,
     cwd: folder,
     clearEnv: true,
     env: { ...inherited(), DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1", ...env },
