@@ -42,6 +42,9 @@ export interface ConfigProblem {
   readonly remedy: string;
 }
 
+/** A message of more lines than this helps nobody. */
+const MOST_PROBLEMS_SHOWN = 20;
+
 /** A configuration that cannot be used. Lists every problem found, not only the first. */
 export class ConfigError extends AgentError {
   override readonly name = "ConfigError";
@@ -49,9 +52,9 @@ export class ConfigError extends AgentError {
   readonly problems: readonly ConfigProblem[];
 
   constructor(file: string, problems: readonly ConfigProblem[]) {
-    super([`Cannot use ${file}:`, ...problems.map((problem) => `  ${describeProblem(problem)}`)].join("\n"), {
-      exitCode: EXIT.config,
-    });
+    const lines = problems.slice(0, MOST_PROBLEMS_SHOWN).map((problem) => `  ${describeProblem(problem)}`);
+    if (problems.length > MOST_PROBLEMS_SHOWN) lines.push(`  … and ${problems.length - MOST_PROBLEMS_SHOWN} more`);
+    super([`Cannot use ${file}:`, ...lines].join("\n"), { exitCode: EXIT.config });
     this.file = file;
     this.problems = problems;
   }

@@ -94,3 +94,14 @@ Deno.test("errors are told apart by name, and by nothing they say", () => {
   ];
   assert.deepEqual(errors.map(({ name }) => name), ["AgentError", "ConfigError", "ProviderError", "NoAnswerError"]);
 });
+
+Deno.test("ConfigError shows the first problems and how many there are besides", () => {
+  const problems = Array.from(
+    { length: 25 },
+    (_, n) => ({ path: `p${n}`, message: "It is wrong", remedy: "Mend it." }),
+  );
+  const error = new ConfigError("models.json", problems);
+  assert.equal(error.problems.length, 25);
+  assert.equal(error.message.split("\n").length, 22);
+  assert.match(error.message, /… and 5 more$/);
+});
