@@ -123,7 +123,7 @@ function endLine(needed: boolean): void {
   if (needed) writeOut("\n");
 }
 
-/** `ollama/llama3.2 · 26 + 112 tokens · $0 · 2.10 s, first token 0.40 s` */
+/** `ollama/llama3.2 · 26 + 112 tokens · $0 · 2.1 s, first token 400 ms` */
 function statusLine(response: ModelResponse): string {
   const { provider, model, usage, latency_ms, first_token_ms, fallback, finish_reason, content, tool_calls } = response;
   const approximately = usage.source === "estimated" ? "about " : "";

@@ -1,6 +1,6 @@
 import { isLoopback } from "../core/address.ts";
 import { EXIT, ProviderError } from "../core/errors.ts";
-import { formatBytes } from "../core/format.ts";
+import { formatBytes, formatDuration } from "../core/format.ts";
 import { CHAT_ROLES, type ModelRef, type Role } from "../core/types.ts";
 import { isOllamaCloudName } from "../core/cloud_name.ts";
 import { sameModel } from "../providers/ollama_models.ts";
@@ -204,7 +204,7 @@ async function answerOf<T>(
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
     if (!deadline.expired) return error;
-    const message = `Provider ${provider.id} gave no answer at ${provider.origin} within ${answerMs / 1000} s.`;
+    const message = `Provider ${provider.id} gave no answer at ${provider.origin} within ${formatDuration(answerMs)}.`;
     return new ProviderError("timeout", message, { provider: provider.id });
   }
 }

@@ -1,6 +1,7 @@
-/** A length of time for people: `0.42 s`, `12.3 s`. */
+/** A length of time for people: `4.2 ms`, `420 ms`, `1.25 s`, `12.3 s`. */
 export function formatDuration(ms: number): string {
-  return `${(ms / 1000).toFixed(ms < 9_995 ? 2 : 1)} s`;
+  if (ms < 999.5) return `${ms < 9.95 ? Number(ms.toFixed(1)) : Math.round(ms)} ms`;
+  return `${Number((ms / 1000).toFixed(ms < 9_995 ? 2 : 1))} s`;
 }
 
 /** A wait for people, rounded up to whole seconds: `1 s`, `42 s`. */

@@ -3,7 +3,8 @@ import type { FinishReason, Think, Usage } from "../core/types.ts";
 import { geminiConfig, geminiContents, readCall, readFinish, readUsage } from "./gemini_chat.ts";
 import { asRecord, asRecords, asText, asVectors, isTextOrNothing } from "./json.ts";
 import type { ChatCall, EmbedCall, EmbedResult, ModelInfo, Provider, ProviderChunk } from "./provider.ts";
-import { createWire, type EgressRecorder, type Exchange } from "./wire.ts";
+import type { EgressRecorder, Exchange } from "./exchange.ts";
+import { createWire } from "./wire.ts";
 
 /** What `createGemini` needs. */
 export interface GeminiOptions {
@@ -42,27 +43,15 @@ export function createGemini(
     type: "gemini",
     origin,
     local: false,
-    async *chat(call, signal) {
+    chat(call, signal) {
       const { model, localOnly, deadlines: { firstTokenMs, idleMs } } = call;
-      const exchange = wire.open({ model, localOnly, format: "sse", firstTokenMs, idleMs }, signal);
-      try {
-        yield* readAnswer(exchange, call, access);
-      } catch (error) {
-        throw exchange.explain(error);
-      } finally {
-        await exchange.close();
-      }
+      const limits = { model, localOnly, format: "sse", firstTokenMs, idleMs } as const;
+      return wire.stream(limits, signal, (exchange) => readAnswer(exchange, call, access));
     },
-    async embed(call, signal) {
+    embed(call, signal) {
       const { model, localOnly, deadlines: { firstTokenMs } } = call;
-      const exchange = wire.open({ model, localOnly, format: "json", firstTokenMs }, signal);
-      try {
-        return await embed(exchange, call, access);
-      } catch (error) {
-        throw exchange.explain(error);
-      } finally {
-        await exchange.close();
-      }
+      const limits = { model, localOnly, format: "json", firstTokenMs } as const;
+      return wire.run(limits, signal, (exchange) => embed(exchange, call, access));
     },
     listModels: (signal) => list(1000, signal),
     async health(signal) {

@@ -2,7 +2,8 @@ import type { FinishReason, Usage } from "../core/types.ts";
 import { chatRequest, createCallCollector, isStoppedEarly, readFinish, readUsage } from "./groq_chat.ts";
 import { asRecord, asRecords, asText, isTextOrNothing } from "./json.ts";
 import type { ChatCall, ModelInfo, Provider, ProviderChunk } from "./provider.ts";
-import { createWire, type EgressRecorder, type Exchange } from "./wire.ts";
+import type { EgressRecorder, Exchange } from "./exchange.ts";
+import { createWire } from "./wire.ts";
 
 /** What `createGroq` needs. */
 export interface GroqOptions {
@@ -37,16 +38,10 @@ export function createGroq({ id, apiKey, baseUrl = "https://api.groq.com", ledge
     type: "groq",
     origin,
     local: false,
-    async *chat(call, signal) {
+    chat(call, signal) {
       const { model, localOnly, deadlines: { firstTokenMs, idleMs } } = call;
-      const exchange = wire.open({ model, localOnly, format: "sse", firstTokenMs, idleMs }, signal);
-      try {
-        yield* readAnswer(exchange, call, { apiKey, baseURL: base });
-      } catch (error) {
-        throw exchange.explain(error);
-      } finally {
-        await exchange.close();
-      }
+      const limits = { model, localOnly, format: "sse", firstTokenMs, idleMs } as const;
+      return wire.stream(limits, signal, (exchange) => readAnswer(exchange, call, { apiKey, baseURL: base }));
     },
     listModels: list,
     async health(signal) {

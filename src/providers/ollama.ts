@@ -6,7 +6,8 @@ import { asRecord, asText, asVectors, isTextOrNothing } from "./json.ts";
 import { chatRequest, readFinish, readUsage, wasPromptCut } from "./ollama_chat.ts";
 import { findEntry, findLoaded, mergeModels, readDetails, runsElsewhere } from "./ollama_models.ts";
 import type { AttemptDeadlines, ChatCall, EmbedCall, EmbedResult, Provider, ProviderChunk } from "./provider.ts";
-import { createWire, type EgressRecorder, type Exchange, type ExchangeOptions, type Wire } from "./wire.ts";
+import type { EgressRecorder, Exchange, ExchangeOptions } from "./exchange.ts";
+import { createWire, type Wire } from "./wire.ts";
 
 /** What `createOllama` needs. */
 export interface OllamaOptions {
@@ -83,14 +84,8 @@ function ignoreRefusal(error: unknown): undefined {
 
 async function* chat(context: OllamaContext, call: ChatCall, signal: AbortSignal): AsyncGenerator<ProviderChunk> {
   const first = await firstDeadline(context, call, signal);
-  const exchange = context.wire.open({ ...first, format: "ndjson", idleMs: call.deadlines.idleMs }, signal);
-  try {
-    yield* readAnswer(context, call, exchange);
-  } catch (error) {
-    throw exchange.explain(error);
-  } finally {
-    await exchange.close();
-  }
+  const limits = { ...first, format: "ndjson", idleMs: call.deadlines.idleMs } as const;
+  yield* context.wire.stream(limits, signal, (exchange) => readAnswer(context, call, exchange));
 }
 
 async function* readAnswer(
@@ -144,8 +139,7 @@ function promptCut(exchange: Exchange, model: string): ProviderError {
 
 async function embed(context: OllamaContext, call: EmbedCall, signal: AbortSignal): Promise<EmbedResult> {
   const first = await firstDeadline(context, call, signal);
-  const exchange = context.wire.open({ ...first, format: "json" }, signal);
-  try {
+  return await context.wire.run({ ...first, format: "json" }, signal, async (exchange) => {
     const { Ollama } = await import("ollama/browser");
     const client = new Ollama({ host: context.base, fetch: exchange.fetch });
     const answer = await client.embed({
@@ -155,15 +149,9 @@ async function embed(context: OllamaContext, call: EmbedCall, signal: AbortSigna
       options: { num_ctx: call.contextTokens },
     });
     const vectors = asVectors(answer.embeddings, call.texts.length);
-    if (vectors === undefined) {
-      throw exchange.error("protocol", `Ollama did not send one vector a text for ${call.model}.`);
-    }
-    return { vectors, usage: readUsage(answer) };
-  } catch (error) {
-    throw exchange.explain(error);
-  } finally {
-    await exchange.close();
-  }
+    if (vectors !== undefined) return { vectors, usage: readUsage(answer) };
+    throw exchange.error("protocol", `Ollama did not send one vector a text for ${call.model}.`);
+  });
 }
 
 interface ModelCall {

@@ -1,27 +1,10 @@
 import assert from "node:assert/strict";
-import { printable } from "../../src/core/format.ts";
 import { paint, table } from "../../src/cli/output.ts";
 
 /** As it looks on a screen: the test may run in a terminal, where headings are bold. */
 function lines(rows: readonly (readonly string[])[]): string[] {
   return table(rows).replace(/\p{Cc}\[\d+m/gu, "").split("\n");
 }
-
-Deno.test("printable() keeps text of every language, tabs and newlines", () => {
-  const text = "Hola, ¿qué tal?\n\t日本語 👩‍🚀 עברית e\u0301";
-  assert.equal(printable(text), text);
-});
-
-Deno.test("printable() takes away what could drive a terminal", () => {
-  const cases: [string, string][] = [
-    ["\u001b[31mred\u001b[0m", "[31mred[0m"],
-    ["\u001b]0;new title\u0007", "]0;new title"],
-    ["\u009b2J cleared", "2J cleared"],
-    ["hidden\rshown", "hiddenshown"],
-    ["a\b\bxx\u007f\u0000", "axx"],
-  ];
-  for (const [text, wanted] of cases) assert.equal(printable(text), wanted);
-});
 
 Deno.test("table() makes columns as wide as their widest cell, without blanks at the end", () => {
   const rows = [["model", "context", "state"], ["ollama/llama3.2", "8192", "ready"], ["x", "", ""]];

@@ -9,7 +9,7 @@ Deno.test("ask streams the answer of Ollama, byte for byte, and tells who answer
   const { code, stdout, stderr } = await world.run(["ask", "Hola, ¿quién eres?"]);
   assert.equal(code, 0, stderr);
   assert.equal(stdout, ANSWER);
-  assert.match(stderr, /^ollama\/llama3\.2 · \d+ \+ \d+ tokens · \$0 · [\d.]+ s, first token [\d.]+ s\n$/);
+  assert.match(stderr, /^ollama\/llama3\.2 · \d+ \+ \d+ tokens · \$0 · [\d.]+ m?s, first token [\d.]+ m?s\n$/);
   const [chat] = world.ollama.chats;
   assert.deepEqual(chat?.body.messages, [{ role: "user", content: "Hola, ¿quién eres?" }]);
 });

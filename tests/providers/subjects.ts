@@ -6,7 +6,7 @@ import { createGemini } from "../../src/providers/gemini.ts";
 import { createGroq } from "../../src/providers/groq.ts";
 import { createOllama } from "../../src/providers/ollama.ts";
 import type { ChatCall, Provider, ProviderChunk } from "../../src/providers/provider.ts";
-import type { EgressRecorder } from "../../src/providers/wire.ts";
+import type { EgressRecorder } from "../../src/providers/exchange.ts";
 import { startFakeGemini } from "../support/fake_gemini.ts";
 import { startFakeGroq } from "../support/fake_groq.ts";
 import { type FakeOllama, startFakeOllama } from "../support/fake_ollama.ts";

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { ProviderError } from "../../src/core/errors.ts";
-import { createWire, type Exchange, type ExchangeOptions, type WireOptions } from "../../src/providers/wire.ts";
+import type { Exchange, ExchangeOptions, ExchangePlace } from "../../src/providers/exchange.ts";
+import { createWire } from "../../src/providers/wire.ts";
 import { startRawServer } from "../support/raw_server.ts";
 import { calm, createTestLedger, until } from "./subjects.ts";
 
 const LIMITS: ExchangeOptions = { model: "m1", localOnly: false, format: "ndjson", firstTokenMs: 10_000 };
 
-function wireOf(origin: string, changes: Partial<WireOptions> = {}) {
+function wireOf(origin: string, changes: Partial<ExchangePlace> = {}) {
   const ledger = createTestLedger();
   const wire = createWire({ providerId: "p1", type: "ollama", origin, local: true, ledger, ...changes });
   return { wire, ledger };
