@@ -1,13 +1,15 @@
 import { AgentError, EXIT, type NoAnswerError, ProviderError } from "../core/errors.ts";
 import { createEventBus, type EventBus } from "../core/events.ts";
-import type {
-  EmbedResponse,
-  GenerateRequest,
-  Message,
-  ModelRef,
-  ModelResponse,
-  Priority,
-  StreamItem,
+import { estimateUsage } from "../core/tokens.ts";
+import {
+  CHAT_ROLES,
+  type EmbedResponse,
+  type GenerateRequest,
+  type Message,
+  type ModelRef,
+  type ModelResponse,
+  type Priority,
+  type StreamItem,
 } from "../core/types.ts";
 import type { ProviderChunk } from "../providers/provider.ts";
 import { Answer } from "./answer.ts";
@@ -39,7 +41,6 @@ import { costOf } from "./pricing.ts";
 import type { Release } from "./queue.ts";
 import { messagesOf, optionsOf } from "./request.ts";
 import { createLanes, isRefusal, providerOf, type RouterSnapshot, type Serving } from "./snapshot.ts";
-import { estimateUsage } from "../core/tokens.ts";
 
 /** A rate limit is waited for when nothing else can answer and it passes within this time. */
 const LONGEST_WAIT_MS = 10_000;
@@ -134,7 +135,7 @@ export class Router {
       attempt.succeed();
     } catch (cause) {
       const error = asProviderError(cause, call, attempt.candidate);
-      this.#noteFailure(call, attempt, error);
+      noteFailure(call, attempt, error);
       throw call.failure(error);
     } finally {
       await leave(); // without effect unless the reader walked away
@@ -206,6 +207,7 @@ export class Router {
   #begin(request: GenerateRequest, serving: Serving, only?: readonly Candidate[]): Call {
     const { models, profile } = serving.snapshot;
     const { role = "identity_core", priority = "interactive", model = "auto", signal } = request;
+    if (role === "embeddings") throw embeddingsDoNotChat();
     const choice = model === "auto" ? undefined : model;
     if (choice !== undefined && !findModel(models, choice)?.chats) throw unknownModel(choice, serving.snapshot);
     return new Call({
@@ -247,7 +249,7 @@ export class Router {
         return { attempt, result: await work(provider, candidate, call) };
       } catch (cause) {
         const error = asProviderError(cause, call, candidate);
-        const step = this.#noteFailure(call, attempt, error);
+        const step = noteFailure(call, attempt, error);
         if (step === "stop" || call.deadline.signal.aborted) throw call.failure(error);
         // This very failure may have opened the breaker; then there is nothing to pause for.
         if (step !== "retry" || !call.laneOf(candidate).breaker.passable) return undefined;
@@ -295,16 +297,16 @@ export class Router {
     call.recordSkip(candidate, obstacle ?? describeOpenBreaker(lane));
     return undefined;
   }
+}
 
-  /** Books a failed attempt everywhere it matters and says what follows. */
-  #noteFailure(call: Call, attempt: RunningAttempt, error: ProviderError): Step {
-    const { candidate, elapsedMs } = attempt;
-    // What the call's own limit cuts short says nothing: the provider's own deadlines are there to judge it.
-    if (call.deadline.signal.aborted) attempt.abandon();
-    else attempt.fail(error);
-    noteTrouble(call, candidate, error);
-    return call.recordFailure(candidate, error, elapsedMs);
-  }
+/** Books a failed attempt everywhere it matters and says what follows. */
+function noteFailure(call: Call, attempt: RunningAttempt, error: ProviderError): Step {
+  const { candidate, elapsedMs } = attempt;
+  // What the call's own limit cuts short says nothing: the provider's own deadlines are there to judge it.
+  if (call.deadline.signal.aborted) attempt.abandon();
+  else attempt.fail(error);
+  noteTrouble(call, candidate, error);
+  return call.recordFailure(candidate, error, elapsedMs);
 }
 
 function noteTrouble(call: Call, candidate: Candidate, error: ProviderError): void {
@@ -367,6 +369,13 @@ function stopped(call: Call, candidate: Candidate | undefined): NoAnswerError {
   const interruption = call.interruption(candidate);
   if (candidate) call.recordFailure(candidate, interruption, 0);
   return call.failure(interruption);
+}
+
+function embeddingsDoNotChat(): AgentError {
+  return new AgentError("The role embeddings makes vectors and does not chat", {
+    exitCode: EXIT.usage,
+    remedy: `Use one of: ${CHAT_ROLES.join(", ")}.`,
+  });
 }
 
 function unknownModel(ref: string, { models }: RouterSnapshot): AgentError {

@@ -136,3 +136,13 @@ Deno.test("Router.test() asks one model straight, past breaker and rate limit, a
   assert.deepEqual({ ...after, retry_at: before.retry_at }, before);
   await assert.rejects(rig.router.test("groq/gone"), { name: "AgentError", exitCode: EXIT.usage });
 });
+
+Deno.test("Router.generate() does not chat in the role embeddings", async () => {
+  await using rig = startRig({ chain: [LLAMA] });
+  await assert.rejects(rig.router.generate({ prompt: "hi", role: "embeddings" }), (error) => {
+    assert.ok(error instanceof AgentError);
+    assert.equal(error.exitCode, 64);
+    return true;
+  });
+  assert.equal(rig.ollama.requests.length, 0);
+});
