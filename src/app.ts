@@ -1,6 +1,6 @@
 import type { Agent, AgentOptions, ReloadResult } from "./cli/agent.ts";
 import { describeChanges } from "./config/changes.ts";
-import { type Env, exemptFromProxies, loadEnv, ollamaBaseUrl, proxyVariables } from "./config/env.ts";
+import { couldBeKey, type Env, exemptFromProxies, loadEnv, ollamaBaseUrl, proxyVariables } from "./config/env.ts";
 import { type ConfigSnapshot, loadConfig } from "./config/load.ts";
 import type { ModelsConfig, ProviderSettings } from "./config/schema.ts";
 import { watchConfig } from "./config/watch.ts";
@@ -93,7 +93,7 @@ async function readConfig({ configDir, configNamed }: AgentOptions): Promise<Con
   if (config.path !== null || !configNamed) return config;
   throw new AgentError(`Cannot use the folder ${configDir}: it holds no models.json`, {
     exitCode: EXIT.config,
-    remedy: "Correct --config, or write a starter there: init --config DIR.",
+    remedy: "Correct --config; `init` writes a starter into a folder the sandbox lets it write to.",
   });
 }
 
@@ -134,6 +134,7 @@ async function buildSlot(id: string, settings: ProviderSettings, parts: Parts): 
   }
   const apiKey = settings.api_key_env === undefined ? undefined : env.get(settings.api_key_env);
   if (apiKey === undefined) return { refusal: keyMissing(settings.api_key_env) };
+  if (!couldBeKey(apiKey)) return { refusal: keyUnusable(settings.api_key_env) };
   const options = { id, apiKey, ledger, ...(baseUrl !== undefined && { baseUrl }) };
   switch (settings.type) {
     case "groq":
@@ -165,6 +166,14 @@ function keyMissing(name: string | undefined): Refusal {
     kind: "auth",
     reason: `${name ?? "The API key"} is not set`,
     remedy: `Put ${name ?? "it"}=… into .env or into the environment.`,
+  };
+}
+
+function keyUnusable(name = "The API key"): Refusal {
+  return {
+    kind: "auth",
+    reason: `${name} holds characters that no key has`,
+    remedy: "Copy the key again; it is letters, digits and signs without blanks.",
   };
 }
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { statfs } from "node:fs/promises";
-import { type Env, loadEnv, type Telemetry } from "../config/env.ts";
+import { couldBeKey, type Env, loadEnv, type Telemetry } from "../config/env.ts";
 import { describeAccess } from "../config/read_file.ts";
 import type { ModelsConfig } from "../config/schema.ts";
 import { isLoopback } from "../core/address.ts";
@@ -48,7 +48,11 @@ export function checkKeys(models: ModelsConfig, profile: Profile, env: Env, clou
   return Object.entries(models.providers).flatMap(([id, { type, api_key_env: variable }]) => {
     if (type === "ollama" || variable === undefined) return [];
     const name = `key of ${id}`;
-    if (env.get(variable) !== undefined) {
+    const key = env.get(variable);
+    if (key !== undefined && !couldBeKey(key)) {
+      return [warn(name, `${variable} holds characters that no key has`, "Copy the key again.")];
+    }
+    if (key !== undefined) {
       const terms = type === "gemini" ? `; ${GEMINI_TERMS}` : "";
       return [ok(name, `${variable} is set${cloud ? "" : ", and not used without --cloud"}${terms}`)];
     }

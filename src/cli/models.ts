@@ -88,7 +88,7 @@ function addProfile(models: Command, session: CurrentSession): void {
 
 function addAssign(models: Command, session: CurrentSession): void {
   models.command("assign")
-    .description("Give a role a model")
+    .description("Give a role a model: in the active profile if that names the role or *, else in general")
     .argument("<role>", ROLES.join(", "))
     .argument("<model>", "a model of models.json as provider/model")
     .addHelpText("after", "\nExample:\n  django-agent models assign technical ollama/llama3.2")
@@ -99,8 +99,10 @@ function addAssign(models: Command, session: CurrentSession): void {
           remedy: `Use one of: ${ROLES.join(", ")}.`,
         });
       }
-      const { source } = await setAssignment(session().options.config, role, model);
-      tell(`${role} is answered by ${model} (${source})`);
+      const { source, models: { profile, profiles } } = await setAssignment(session().options.config, role, model);
+      const own = profiles[profile]?.assignments ?? {};
+      const where = role in own || (role !== "embeddings" && "*" in own) ? `in profile ${profile}` : "in general";
+      tell(`${role} is answered by ${model} ${where} (${source})`);
     });
 }
 

@@ -9,7 +9,7 @@ import { addAsk } from "./ask.ts";
 import { addDoctor } from "./doctor.ts";
 import { addInit } from "./init.ts";
 import { addModels } from "./models.ts";
-import { ReaderGoneError, tell, writeJson } from "./output.ts";
+import { ReaderGoneError, tell, writeJson, writeOut } from "./output.ts";
 import { addPrivacy } from "./privacy.ts";
 import { ResultError } from "./result_error.ts";
 import { type AddCommand, type CommonOptions, Session } from "./session.ts";
@@ -57,6 +57,7 @@ function createProgram(): Command {
     .configureHelp({ showGlobalOptions: true, helpWidth: 100 })
     .showHelpAfterError("(add --help for the options and an example)")
     .exitOverride()
+    .configureOutput({ writeOut, writeErr: (text) => tell(printable(text.trimEnd())) })
     .addHelpText("after", HELP_END);
 }
 
@@ -88,7 +89,9 @@ async function beginSession(composition: Composition, options: CommonOptions): P
 function report(error: unknown, json: boolean): ExitCode {
   if (error instanceof ReaderGoneError) return EXIT.ok;
   if (error instanceof CommanderError) {
-    if (json && error.exitCode !== 0) writeErrorDocument({ message: error.message, exit_code: EXIT.usage });
+    if (json && error.exitCode !== 0) {
+      writeErrorDocument({ message: error.message.replace(/^error: /, ""), exit_code: EXIT.usage });
+    }
     return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   }
   const known = error instanceof AgentError ? error : describeUnexpected(error);

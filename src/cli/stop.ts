@@ -1,8 +1,8 @@
-/** Ctrl-C, and where the system knows it also the polite request to end. */
-const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+/** Ctrl-C, and where the system knows them also the polite request to end and the end of the terminal. */
+const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"];
 
 export interface StopSignal extends Disposable {
-  /** Aborts at the first Ctrl-C or SIGTERM; the second one ends the process at once. */
+  /** Aborts at the first of these; the second one ends the process at once. */
   readonly signal: AbortSignal;
 }
 

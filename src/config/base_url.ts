@@ -26,8 +26,9 @@ export function checkBaseUrl(value: string, { local }: { local: boolean }): UrlP
   if (!/^https?:\/\/[^/\\\s]+\/?(?=$|[/?#])/i.test(value)) {
     return { message: "This is not written as an address is", remedy: `Write scheme, host and port, like ${example}.` };
   }
-  if (url.port === "0" || url.hostname.endsWith(".")) {
-    return { message: "Nothing can listen there", remedy: `Write an address like ${example}.` };
+  if (url.port === "0") return { message: "Nothing can listen on port 0", remedy: `Write an address like ${example}.` };
+  if (url.hostname.endsWith(".")) {
+    return { message: "A name with a dot at its end may lead anywhere", remedy: `Write an address like ${example}.` };
   }
   if (url.pathname !== "/" || value.includes("?") || value.includes("#")) {
     return {

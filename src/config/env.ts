@@ -57,6 +57,11 @@ export async function loadEnv({ path = ".env" }: LoadEnvOptions = {}): Promise<E
   return { get: (name) => (inEnvironment.has(name) && readVariable(name)) || values.get(name) || undefined };
 }
 
+/** Whether a value can be an API key at all: printable ASCII without blanks, as a header needs it. */
+export function couldBeKey(value: string): boolean {
+  return /^[\x21-\x7e]+$/.test(value);
+}
+
 /** Names of the variables that would send requests through a proxy. Their values may hold passwords: not given. */
 export function proxyVariables(): string[] {
   return PROXIES.filter((name) => readVariable(name) !== undefined);

@@ -91,9 +91,10 @@ async function requireCloud(): Promise<void> {
 
 function refuseLeaks({ telemetry, loopbackIsDirect }: SealOptions): void {
   if (!loopbackIsDirect) {
-    throw new AgentError("A proxy of the environment would carry traffic meant for this machine", {
+    throw new AgentError("Cannot make sure that no proxy of the environment carries traffic meant for this machine", {
       exitCode: EXIT.permission,
-      remedy: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or allow the program to set NO_PROXY.",
+      remedy:
+        "Start it with `deno task agent`, or unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY and let it set NO_PROXY.",
     });
   }
   const { enabled, endpoint } = telemetry;

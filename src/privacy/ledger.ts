@@ -17,8 +17,10 @@ export interface LedgerEntry {
 
 /** The egress ledger: every origin this program has talked to, over all its runs on one data folder. */
 export interface Ledger extends Disposable {
-  /** Counts one request and its bytes. Never throws and never waits. */
-  record(origin: string, bytes: { readonly sent: number; readonly received: number }): void;
+  /** Counts one request that is about to go out. The first one to an origin is in the file before it leaves. */
+  sent(origin: string, bytes: number): void;
+  /** Counts what came back. */
+  received(origin: string, bytes: number): void;
   /** Everything recorded, this run's latest included; the most recent origin first. */
   entries(): LedgerEntry[];
 }
@@ -62,6 +64,19 @@ export function createLedger({ path, log, writeEveryMs = 1000 }: LedgerOptions):
     }
   };
 
+  const count = (origin: string, numbers: Pick<LedgerEntry, "requests" | "sent_bytes" | "received_bytes">) => {
+    const local = isLoopbackOrPrivate(new URL(origin).hostname);
+    const entry = { origin, local, ...numbers, last_at: new Date().toISOString() };
+    unwritten.set(origin, add(unwritten.get(origin), entry));
+    if (!known.has(origin)) {
+      known.add(origin);
+      write();
+    } else if (timer === undefined) {
+      timer = setTimeout(write, writeEveryMs);
+      Deno.unrefTimer(timer);
+    }
+  };
+
   const readAll = (): Counts => {
     try {
       return readCounts(path);
@@ -72,24 +87,8 @@ export function createLedger({ path, log, writeEveryMs = 1000 }: LedgerOptions):
   };
 
   return {
-    record(origin, { sent, received }) {
-      const entry = {
-        origin,
-        local: isLoopbackOrPrivate(new URL(origin).hostname),
-        requests: 1,
-        sent_bytes: sent,
-        received_bytes: received,
-        last_at: new Date().toISOString(),
-      };
-      unwritten.set(origin, add(unwritten.get(origin), entry));
-      if (!known.has(origin)) {
-        known.add(origin);
-        write();
-      } else if (timer === undefined) {
-        timer = setTimeout(write, writeEveryMs);
-        Deno.unrefTimer(timer);
-      }
-    },
+    sent: (origin, bytes) => count(origin, { requests: 1, sent_bytes: bytes, received_bytes: 0 }),
+    received: (origin, bytes) => count(origin, { requests: 0, sent_bytes: 0, received_bytes: bytes }),
     entries() {
       const all = readAll();
       for (const entry of unwritten.values()) all.set(entry.origin, add(all.get(entry.origin), entry));

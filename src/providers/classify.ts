@@ -41,6 +41,8 @@ export function classifyRefusal(refusal: ErrorReply): ProviderError {
 }
 
 const CONTEXT_STATUSES: readonly (number | undefined)[] = [undefined, 400, 413, 422, 500];
+/** Conflict, failed dependency, too early, and what Groq (498) and proxies (499) say when they are too busy. */
+const PASSING_STATUSES = [409, 424, 425, 498, 499];
 const CONTEXT_IDS = /^(context_length_exceeded|exceed_context_size_error|request_too_large)$/i;
 const CONTEXT_TEXTS =
   /exceeds? the (available )?context|exceeds the maximum number of tokens|maximum context length|reduce the length of the messages/i;
@@ -55,14 +57,14 @@ function kindOf(status: number | undefined, body: ErrorBody, aboutModel: boolean
   const has = (pattern: RegExp) => body.ids.some((id) => pattern.test(id));
   if (CONTEXT_STATUSES.includes(status) && (has(CONTEXT_IDS) || CONTEXT_TEXTS.test(body.text))) return "context_length";
   if (status === undefined) return has(FILTER_IDS) ? "content_filter" : "unavailable";
-  if (status === 401 || status === 403 || has(KEY_IDS)) return "auth";
+  if (status === 401 || status === 402 || status === 403 || has(KEY_IDS)) return "auth";
   if (status === 429) return "rate_limit";
-  if (has(MODEL_IDS) || (status === 404 && aboutModel)) return "model_not_found";
+  if (has(MODEL_IDS) || ((status === 404 || status === 410) && aboutModel)) return "model_not_found";
   if (status === 408) return "timeout";
   // Groq answers 413 to a prompt over the tokens a minute of one model: it will never fit there, but may elsewhere.
   if (status === 413) return "context_length";
-  if (status >= 500) return "unavailable";
-  if (status < 400 || status === 404) return "protocol";
+  if (status >= 500 || PASSING_STATUSES.includes(status)) return "unavailable";
+  if (status < 400 || status === 404 || status === 410) return "protocol";
   if (has(FILTER_IDS) || FILTER_TEXTS.test(body.text)) return "content_filter";
   return has(OUTPUT_IDS) ? "protocol" : "bad_request";
 }

@@ -6,7 +6,7 @@ import { classifyRefusal, type Subject } from "./classify.ts";
 import { readErrorBody, readErrorObject } from "./error_body.ts";
 import { createFrameSplitter, FrameError, type FrameFormat } from "./frames.ts";
 import { asRecord, parseJson } from "./json.ts";
-import { classifyNetworkError } from "./network_error.ts";
+import { classifyNetworkError, isAllowed, sandboxRefusal } from "./network_error.ts";
 import { bodySentOnce, minimalHeaders } from "./outgoing.ts";
 
 /** Largest body that is read, in bytes; a body without end is cut off here. */
@@ -19,10 +19,12 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const BATCH_CHARS = 4096;
 const CONTENT_TYPES = { json: "application/json", ndjson: "application/x-ndjson", sse: "text/event-stream" } as const;
 
-/** Told of every request that went out, once it has ended. */
+/** Told of every request before it goes out, and of what came back once it has ended. */
 export interface EgressRecorder {
-  /** Body bytes of one request to `origin` (after decompression); a refused connection counts what it was to send. */
-  record(origin: string, bytes: { sent: number; received: number }): void;
+  /** One request with so many body bytes is about to go to `origin`. */
+  sent(origin: string, bytes: number): void;
+  /** So many body bytes (after decompression) came back from `origin`. */
+  received(origin: string, bytes: number): void;
 }
 
 /** Whose transport it is, and where it may go. */
@@ -70,7 +72,6 @@ export class Exchange {
   /** True once the body has ended the way a body ends. */
   #ended = false;
   #closed = false;
-  #sentBytes = 0;
   #receivedBytes = 0;
 
   constructor(wire: ExchangePlace, options: ExchangeOptions, signal: AbortSignal) {
@@ -157,7 +158,7 @@ export class Exchange {
     // A body that already ended or failed has nothing left to cancel.
     await this.#upstream?.cancel().catch(() => {});
     if (this.#started) {
-      this.#wire.ledger.record(this.#wire.origin, { sent: this.#sentBytes, received: this.#receivedBytes });
+      this.#wire.ledger.received(this.#wire.origin, this.#receivedBytes);
     }
   }
 
@@ -209,8 +210,9 @@ export class Exchange {
     if (typeof body !== "string" && body !== undefined && body !== null) throw new TypeError("The body must be text.");
     const bytes = typeof body === "string" ? new TextEncoder().encode(body) : null;
     const headers = minimalHeaders(init.headers);
+    if (!isAllowed(this.#wire.origin)) throw sandboxRefusal(this.#subject(), this.#wire.origin);
     this.#started = true;
-    this.#sentBytes = bytes?.byteLength ?? 0;
+    this.#wire.ledger.sent(this.#wire.origin, bytes?.byteLength ?? 0);
     // "manual" hands a redirect over as what it is, a status over 299, and follows none.
     const request = {
       method,
@@ -220,9 +222,7 @@ export class Exchange {
       signal: this.#controller.signal,
     } as const;
     const response = await fetch(url, request).catch((error) => {
-      const failure = this.#failure ?? classifyNetworkError(error, this.#subject(), this.#wire.origin);
-      if (failure.kind === "egress_denied") this.#started = false;
-      throw failure;
+      throw this.#failure ?? classifyNetworkError(error, this.#subject(), this.#wire.origin);
     });
     if (this.#failure) await response.body?.cancel().catch(() => {});
     this.throwIfFailed();

@@ -7,13 +7,7 @@ export function classifyNetworkError(error: unknown, subject: Subject, origin: s
   const { provider, model } = subject;
   const about = { provider, model, cause: error };
   const causes = chain(error);
-  if (causes.some(isDenied)) {
-    const host = hostAndPort(origin);
-    return new ProviderError("egress_denied", `The sandbox of this program does not allow connections to ${host}.`, {
-      ...about,
-      remedy: `To allow it, add "${host}" to permissions.default.net in deno.json, or run with --allow-net=${host}.`,
-    });
-  }
+  if (causes.some(isDenied)) return sandboxRefusal(subject, origin, error);
   const reason = causes.map(reasonOf).find((text) => text !== undefined);
   const detail = reason === undefined ? "" : `: ${reason.text}`;
   const what = reason?.step === "SendRequest" ? "gave no HTTP answer" : "cannot be reached";
@@ -22,6 +16,22 @@ export function classifyNetworkError(error: unknown, subject: Subject, origin: s
     remedy: subject.type === "ollama"
       ? `Start Ollama (ollama serve), or correct the base_url of provider ${provider}.`
       : "Check the network connection.",
+  });
+}
+
+/** Whether the sandbox lets this process connect to `origin`: asked before anything is sent or counted. */
+export function isAllowed(origin: string): boolean {
+  return Deno.permissions.querySync({ name: "net", host: hostAndPort(origin) }).state === "granted";
+}
+
+/** The error of a request that our own sandbox does not allow, with what would allow it. */
+export function sandboxRefusal({ provider, model }: Subject, origin: string, cause?: unknown): ProviderError {
+  const host = hostAndPort(origin);
+  return new ProviderError("egress_denied", `The sandbox of this program does not allow connections to ${host}.`, {
+    provider,
+    model,
+    cause,
+    remedy: `To allow it, add "${host}" to permissions.default.net in deno.json, or run with --allow-net=${host}.`,
   });
 }
 

@@ -4,12 +4,44 @@ import type { FinalChunk, ProviderChunk } from "../providers/provider.ts";
 import type { Candidate } from "./chain.ts";
 import { estimateUsage } from "../core/tokens.ts";
 
+/** Pieces kept before they are joined. */
+const PIECES = 1024;
+
+/** A text that grows in many small pieces. Joined now and then, or every piece would cost several times its length. */
+class LongText {
+  readonly #blocks: string[] = [];
+  #pieces: string[] = [];
+
+  add(piece: string): void {
+    this.#pieces.push(piece);
+    if (this.#pieces.length === PIECES) this.#join();
+  }
+
+  get text(): string {
+    this.#join();
+    return this.#blocks.join("");
+  }
+
+  #join(): void {
+    if (this.#pieces.length > 0) this.#blocks.push(this.#pieces.join(""));
+    this.#pieces = [];
+  }
+}
+
 /** An answer as it grows. Belongs to one attempt; when that fails, so does this. */
 export class Answer {
-  content = "";
-  thinking = "";
+  readonly #content = new LongText();
+  readonly #thinking = new LongText();
   readonly toolCalls: ToolCall[] = [];
   #final: FinalChunk | undefined;
+
+  get content(): string {
+    return this.#content.text;
+  }
+
+  get thinking(): string {
+    return this.#thinking.text;
+  }
 
   /** Takes a chunk in and gives it back when it is something a reader may see. */
   add(chunk: ProviderChunk): Delta | undefined {
@@ -18,10 +50,10 @@ export class Answer {
         this.#final = chunk;
         return undefined;
       case "text":
-        this.content += chunk.text;
+        this.#content.add(chunk.text);
         return chunk;
       case "thinking":
-        this.thinking += chunk.text;
+        this.#thinking.add(chunk.text);
         return chunk;
       case "tool_call":
         this.toolCalls.push(chunk.call);

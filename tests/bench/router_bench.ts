@@ -9,7 +9,7 @@ import { type Figure, median } from "./measure.ts";
 
 const DEADLINES = { loadMs: 60_000, firstTokenMs: 60_000, idleMs: 60_000 };
 const TOKENS = 8;
-const ledger = { record() {} };
+const ledger = { sent() {}, received() {} };
 
 interface Timing {
   readonly firstMs: number;

@@ -196,3 +196,29 @@ Deno.test("a reader that goes away ends the program quietly", async () => {
   const { code, stderr } = await child.finished;
   assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
 });
+
+Deno.test("a key that cannot be one costs its provider, not the answer", async () => {
+  await using world = await createWorld();
+  const args = ["ask", "Hola", "--cloud", "--profile", "balanced", "--model", "gemini/gemini-3.5-flash-lite"];
+  const refused = await world.run(args, { env: { ...KEYS, GEMINI_API_KEY: "…" } });
+  assert.equal(refused.code, 77, refused.stderr);
+  assert.match(refused.stderr, /GEMINI_API_KEY holds characters that no key has/);
+  await world.ollama.down();
+  const other = await world.run(args.slice(0, -2), { env: { ...KEYS, GROQ_API_KEY: "…" } });
+  assert.equal(other.code, 0, other.stderr);
+  assert.match(other.stderr, /^gemini\//);
+});
+
+Deno.test("who is asked stands in the ledger before the answer, even when the run is killed", async () => {
+  await using world = await createWorld();
+  world.ollama.always({ kind: "answer", tokens: ["uno ", "dos"], gapMs: 60_000 });
+  for (const signal of ["SIGKILL", "SIGHUP"] as const) {
+    const program = world.start(["ask", "Cuenta"]);
+    await program.waitFor("uno ");
+    program.kill(signal);
+    await program.finished;
+  }
+  const entries = JSON.parse(await Deno.readTextFile(`${world.folder}/data/egress.json`));
+  assert.equal(entries[0].origin, world.ollama.origin);
+  assert.ok(entries[0].requests >= 3, JSON.stringify(entries)); // the killed run's first, and both of the other's
+});

@@ -121,7 +121,7 @@ Deno.test("a --config folder without models.json is a mistake, not a reason to u
 
 Deno.test("output that cannot be written is told in a line", async () => {
   await using world = await createWorld();
-  for (const args of [["ask", "hi"], ["ask", "hi", "--json"], ["models"]]) {
+  for (const args of [["ask", "hi"], ["ask", "hi", "--json"], ["models"], ["--help"], ["--version"]]) {
     const { code, stderr } = await world.run(args, { stdoutFile: "/dev/full" });
     assert.equal(code, 75, stderr);
     assert.match(stderr, /^error: Cannot write the result: /m);

@@ -209,7 +209,7 @@ Deno.test("models assign changes one reference of the file, and leaves comments 
   const args = ["models", "assign", "technical", "ollama/b"];
   const { code, stdout, stderr } = await runProgram(args, { folder: folder.path });
   assert.deepEqual({ code, stdout }, { code: 0, stdout: "" });
-  assert.equal(stderr, "technical is answered by ollama/b (config/models.json)\n");
+  assert.equal(stderr, "technical is answered by ollama/b in general (config/models.json)\n");
   assert.equal(await readModels(folder.path), COMMENTED.replace('"technical": "ollama/a"', '"technical": "ollama/b"'));
 });
 

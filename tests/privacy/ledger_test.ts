@@ -36,15 +36,21 @@ function countsInFile({ open }: Place): Record<string, number> {
   return counts(reader);
 }
 
+/** One request and its answer. */
+function note(ledger: Ledger, origin: string, { sent, received }: { sent: number; received: number }): void {
+  ledger.sent(origin, sent);
+  ledger.received(origin, received);
+}
+
 Deno.test("Ledger.entries() shows each origin with its counts, the latest origin first", async () => {
   await using place = await createPlace();
   using ledger = place.open();
   assert.deepEqual(ledger.entries(), []);
-  ledger.record(OLLAMA, BYTES);
-  ledger.record(OLLAMA, { sent: 1, received: 2 });
+  note(ledger, OLLAMA, BYTES);
+  note(ledger, OLLAMA, { sent: 1, received: 2 });
   const before = new Date().toISOString();
   while (new Date().toISOString() === before); // the clock has to move on for an order to exist
-  ledger.record(GROQ, BYTES);
+  note(ledger, GROQ, BYTES);
   const [latest, first] = ledger.entries();
   assert.deepEqual({ ...latest, last_at: "" }, {
     origin: GROQ,
@@ -65,21 +71,21 @@ Deno.test("Ledger.entries() shows each origin with its counts, the latest origin
   assert.match(latest?.last_at ?? "", /^\d{4}-\d\d-\d\dT.*Z$/);
 });
 
-Deno.test("Ledger.record() writes the first request to an origin at once, into a file for its owner only", async () => {
+Deno.test("Ledger.sent() writes the first request to an origin at once, into a file for its owner only", async () => {
   await using place = await createPlace();
   using ledger = place.open({ writeEveryMs: 60_000 });
-  ledger.record(OLLAMA, BYTES);
-  ledger.record(GROQ, BYTES);
-  ledger.record(OLLAMA, BYTES);
+  note(ledger, OLLAMA, BYTES);
+  note(ledger, GROQ, BYTES);
+  note(ledger, OLLAMA, BYTES);
   assert.deepEqual(countsInFile(place), { [GROQ]: 1, [OLLAMA]: 1 });
   const { mode } = await Deno.stat(place.path);
   assert.equal((mode ?? 0o600) & 0o777, 0o600);
 });
 
-Deno.test("Ledger.record() writes later requests before long", async () => {
+Deno.test("Ledger.sent() writes later requests before long", async () => {
   await using place = await createPlace();
   using ledger = place.open({ writeEveryMs: 5 });
-  for (let at = 0; at < 10; at++) ledger.record(OLLAMA, BYTES);
+  for (let at = 0; at < 10; at++) note(ledger, OLLAMA, BYTES);
   while (countsInFile(place)[OLLAMA] !== 10) await new Promise((resolve) => setTimeout(resolve, 5));
 });
 
@@ -87,7 +93,7 @@ Deno.test("disposing of a ledger writes what is left, and a later run goes on co
   await using place = await createPlace();
   for (let run = 1; run <= 2; run++) {
     using ledger = place.open({ writeEveryMs: 60_000 });
-    for (let at = 0; at < 5; at++) ledger.record(OLLAMA, BYTES);
+    for (let at = 0; at < 5; at++) note(ledger, OLLAMA, BYTES);
     assert.deepEqual(counts(ledger), { [OLLAMA]: run * 5 });
   }
   assert.deepEqual(countsInFile(place), { [OLLAMA]: 10 });
@@ -96,7 +102,7 @@ Deno.test("disposing of a ledger writes what is left, and a later run goes on co
 Deno.test("several ledgers that add to one file in turn lose nothing", async () => {
   await using place = await createPlace();
   const ledgers = [place.open(), place.open(), place.open()];
-  for (let at = 0; at < 30; at++) ledgers[at % 3]?.record(at % 2 ? OLLAMA : GROQ, BYTES);
+  for (let at = 0; at < 30; at++) note(ledgers[at % 3] ?? assert.fail(), at % 2 ? OLLAMA : GROQ, BYTES);
   for (const ledger of ledgers) ledger[Symbol.dispose]();
   assert.deepEqual(countsInFile(place), { [OLLAMA]: 15, [GROQ]: 15 });
 });
@@ -144,7 +150,7 @@ Deno.test("a damaged file is told of, set aside as it is, and counting starts ag
       using ledger = place.open({ log: createLog({ write: (line) => lines.push(line) }) });
       assert.deepEqual([ledger.entries(), ledger.entries()], [[], []]);
       assert.deepEqual(lines, [`warn  Cannot read the egress ledger ${place.path}: it is damaged`]);
-      ledger.record(OLLAMA, BYTES);
+      note(ledger, OLLAMA, BYTES);
       assert.deepEqual(countsInFile(place), { [OLLAMA]: 1 });
       const aside = [...Deno.readDirSync(folder)].find(({ name }) => name.includes("damaged"))?.name;
       assert.equal(await Deno.readTextFile(`${folder}/${aside}`), text);
@@ -159,9 +165,9 @@ Deno.test("a file that cannot be written is complained of once, and this run's c
   await Deno.writeTextFile(folder, "a file where the folder should be");
   const lines: string[] = [];
   const ledger = place.open({ log: createLog({ write: (line) => lines.push(line) }) });
-  ledger.record(OLLAMA, BYTES);
-  ledger.record(OLLAMA, BYTES);
-  ledger.record(GROQ, BYTES);
+  note(ledger, OLLAMA, BYTES);
+  note(ledger, OLLAMA, BYTES);
+  note(ledger, GROQ, BYTES);
   assert.deepEqual(counts(ledger), { [OLLAMA]: 2, [GROQ]: 1 });
   assert.equal(lines.length, 1);
   assert.ok(lines[0]?.startsWith(`warn  Cannot write the egress ledger ${place.path}: `), String(lines[0]));

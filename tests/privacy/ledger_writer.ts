@@ -6,5 +6,6 @@ const [path = "", origin = "", count = "0"] = Deno.args;
 for (let at = 0; at < Number(count); at++) {
   // A new ledger each time, because the first request to an origin is written at once.
   using ledger = createLedger({ path, log: createLog() });
-  ledger.record(origin, { sent: 2, received: 3 });
+  ledger.sent(origin, 2);
+  ledger.received(origin, 3);
 }

@@ -69,7 +69,7 @@ const TABLE: readonly (readonly [ProviderType, number | undefined, unknown, Erro
   ["groq", 413, "<html>Request Entity Too Large</html>", "context_length"],
   ["groq", 422, groq(undefined), "bad_request"],
   ["groq", 429, groq("rate_limit_exceeded", SECRET, "tokens"), "rate_limit"],
-  ["groq", 498, groq(undefined), "bad_request"],
+  ["groq", 498, groq(undefined), "unavailable"],
   ["groq", 500, "", "unavailable"],
   ["groq", 502, `<html>${SECRET}</html>`, "unavailable"],
   ["groq", undefined, groq("over_capacity"), "unavailable"],
@@ -173,4 +173,11 @@ Deno.test("classifyNetworkError() tells a refusal of the sandbox from a provider
   assert.equal(refused.message, `Provider lan cannot be reached at ${origin}: tcp connect error: refused.`);
   assert.match(refused.remedy ?? "", /ollama serve/);
   assert.equal(classifyNetworkError("odd", subject, origin).kind, "unavailable");
+});
+
+Deno.test("classifyRefusal() blames the request only for what the request can mend", () => {
+  const kinds = (statuses: readonly number[]) => statuses.map((status) => classify("groq", status, "").kind);
+  assert.deepEqual(kinds([402, 410]), ["auth", "model_not_found"]);
+  assert.deepEqual(new Set(kinds([409, 424, 425, 498, 499])), new Set(["unavailable"]));
+  assert.deepEqual(new Set(kinds([400, 405, 415, 422])), new Set(["bad_request"]));
 });

@@ -25,7 +25,15 @@ export interface Sent {
 /** A ledger that keeps what it is told. */
 export function createTestLedger(): EgressRecorder & { readonly records: Sent[] } {
   const records: Sent[] = [];
-  return { records, record: (origin, bytes) => void records.push({ origin, ...bytes }) };
+  return {
+    records,
+    sent: (origin, sent) => void records.push({ origin, sent, received: 0 }),
+    received: (origin, received) => {
+      const last = records.findLastIndex((record) => record.origin === origin);
+      const { sent = 0 } = records[last] ?? {};
+      records[last] = { origin, sent, received };
+    },
+  };
 }
 
 /** A provider under test and the server behind it. */

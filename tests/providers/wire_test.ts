@@ -237,7 +237,7 @@ Deno.test("Exchange accepts limits no timer can hold", async () => {
 Deno.test("createWire() in a sandbox without the host says how to allow it", async () => {
   const code = `
     import { createWire } from ${JSON.stringify(import.meta.resolve("../../src/providers/wire.ts"))};
-    const ledger = { record: () => console.log("recorded") };
+    const ledger = { sent: () => console.log("recorded"), received: () => {} };
     const options = { providerId: "lan", type: "ollama", origin: "http://127.0.0.2:11434", local: true, ledger };
     const limits = { localOnly: true, firstTokenMs: 10_000 };
     const wire = createWire(options);

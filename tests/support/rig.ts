@@ -76,7 +76,7 @@ export function startRig({ sealed = false, random = () => 0, ollama: ollamaOptio
   const egress: string[] = [];
   const bus = createEventBus({ onListenerError: (error) => assert.fail(String(error)) });
   bus.subscribe((event) => events.push(event));
-  const ledger = { record: (origin: string) => void egress.push(origin) };
+  const ledger = { sent: (origin: string) => void egress.push(origin), received: () => {} };
   const snapshotOf = (models: ModelsOptions) => buildSnapshot(models, fakes, ledger, !sealed);
   const router = new Router(snapshotOf(options), { events: bus, random });
   return {
