@@ -123,7 +123,8 @@ export class Router {
     // Nobody is left to hear what a client library has to say about being interrupted.
     const leave = () => rest.return().catch(() => {}).finally(() => attempt.abandon());
     // A reader who has stopped reading must not keep connection and place beyond the time of the call.
-    call.deadline.signal.addEventListener("abort", leave, { once: true });
+    call.deadline.onOver = leave;
+    let reading = true;
     try {
       for (let next: IteratorResult<ProviderChunk, void> = first; !next.done; next = await rest.next()) {
         const delta = collect(next.value, answer, call);
@@ -131,14 +132,16 @@ export class Router {
         call.noteShown();
         yield delta;
       }
+      reading = false;
       answer.requireFinal(attempt.candidate);
       attempt.succeed();
     } catch (cause) {
+      reading = false;
       const error = asProviderError(cause, call, attempt.candidate);
       noteFailure(call, attempt, error);
       throw call.failure(error);
     } finally {
-      await leave(); // without effect unless the reader walked away
+      if (reading) await leave(); // the reader walked away
     }
     yield { type: "done", response: respond(call, attempt, answer, messages) };
   }

@@ -29,11 +29,12 @@ function stream(tokens: number): ReadableStream<Uint8Array> {
   });
 }
 
-/** `num_predict` says how many tokens are wanted; a second is waited before the last when the prompt says "slow". */
+/** `num_predict` says how many tokens are wanted; the prompt may ask for a pause before the first. */
 async function chat(request: Request): Promise<Response> {
   const body = await request.json();
   const tokens = body.options?.num_predict ?? 8;
-  if (String(body.messages?.at(-1)?.content).includes("slow")) await new Promise((done) => setTimeout(done, 700));
+  const pauseMs = Number(/^pause (\d+)/.exec(body.messages?.at(-1)?.content)?.[1] ?? 0);
+  if (pauseMs > 0) await new Promise((done) => setTimeout(done, pauseMs));
   return new Response(stream(tokens), { headers: { "content-type": "application/x-ndjson" } });
 }
 

@@ -21,7 +21,7 @@ export async function benchRouter(origin: string): Promise<Figure[]> {
   const provider = createOllama({ id: "fast", baseUrl: origin, ledger });
   const router = createRouter({ fast: provider }, ["fast/bench"]);
   const figures: Figure[] = [];
-  for (const concurrency of [1, 32]) figures.push(...await benchOverhead(provider, router, concurrency));
+  for (const load of LOADS) figures.push(...await benchOverhead(provider, router, load));
   figures.push(await benchRefused(provider), await benchOpenBreaker(provider));
   figures.push(...await benchLongStream(router));
   return figures;
@@ -73,36 +73,56 @@ async function callRouter(router: Router): Promise<Timing> {
   return { firstMs, totalMs: performance.now() - startedAt };
 }
 
-/** Rounds of direct and routed calls in turn, so that both see the same machine. */
-async function benchOverhead(provider: Provider, router: Router, concurrency: number): Promise<Figure[]> {
+interface Load {
+  readonly what: string;
+  readonly concurrency: number;
+  /** Turns that count, after as many again that do not, until the runtime has compiled both paths. */
+  readonly turns: number;
+}
+
+/** The second one keeps the one thread of this process busy all the time, as no real model ever would. */
+const LOADS: readonly Load[] = [
+  { what: "1 at a time", concurrency: 1, turns: 150 },
+  { what: "32 at a time", concurrency: 32, turns: 60 },
+];
+
+/** Calls each of the concurrent callers makes in a turn, one after the other. */
+const CALLS_A_TURN = 10;
+
+/**
+ * Turns of direct and of routed calls, so that both see the same machine. In a turn `concurrency` callers call again
+ * and again, as clients of a server do.
+ */
+async function benchOverhead(provider: Provider, router: Router, load: Load): Promise<Figure[]> {
+  const { what, concurrency, turns } = load;
   const direct: Timing[] = [];
   const routed: Timing[] = [];
-  const rounds = concurrency === 1 ? 1500 : 600;
-  const warmUp = 500; // until the runtime has compiled both paths
-  const together = (call: () => Promise<Timing>) => Promise.all(Array.from({ length: concurrency }, call));
-  for (let round = -warmUp; round < rounds; round++) {
-    const turns = [
-      async () => ({ into: direct, timings: await together(() => callDirectly(provider)) }),
-      async () => ({ into: routed, timings: await together(() => callRouter(router)) }),
+  const takeTurn = async (call: () => Promise<Timing>, into: Timing[]) => {
+    const caller = async () => {
+      for (let count = 0; count < CALLS_A_TURN; count++) into.push(await call());
+    };
+    await Promise.all(Array.from({ length: concurrency }, caller));
+  };
+  for (let turn = -turns; turn < turns; turn++) {
+    const both = [
+      () => takeTurn(() => callDirectly(provider), turn < 0 ? [] : direct),
+      () => takeTurn(() => callRouter(router), turn < 0 ? [] : routed),
     ];
-    for (const turn of round % 2 ? turns : turns.toReversed()) {
-      const { into, timings } = await turn();
-      if (round >= 0) into.push(...timings);
-    }
+    for (const take of turn % 2 ? both : both.toReversed()) await take();
   }
   const added = (pick: (timing: Timing) => number) => median(routed.map(pick)) - median(direct.map(pick));
   const total = added(({ totalMs }) => totalMs);
   const first = added(({ firstMs }) => firstMs);
   return [
     {
-      what: `added to a call, ${concurrency} at a time`,
+      what: `added to a call, ${what}`,
       value: total,
       unit: "ms",
       bound: { kind: "at most", value: 0.3 },
-      note: `direct ${median(direct.map(({ totalMs }) => totalMs)).toFixed(3)} ms`,
+      note: `direct ${median(direct.map(({ totalMs }) => totalMs)).toFixed(3)} ms; medians of ${direct.length}`,
     },
     {
-      what: `added to the first token, ${concurrency} at a time`,
+      what: `added to the first token, ${what}`,
       value: first,
       unit: "ms",
       bound: { kind: "at most", value: 0.5 },

@@ -20,7 +20,7 @@ export async function benchStartUp(origin: string): Promise<Figure[]> {
   try {
     const version = await repeat(() => run([...FLAGS, "--version"]));
     const ask = await repeat(() => run([...flags, "--config", config, "ask", "Hola"]));
-    const memory = await repeat(() => run([...flags, "--config", config, "ask", "slow, please"]), 3);
+    const memory = await repeat(() => run([...flags, "--config", config, "ask", "pause 700"]), 3);
     return [
       figure("--version", median(version.map(({ wallMs }) => wallMs)), 100),
       figure("ask, its own time", median(ask.map(({ wallMs }) => wallMs)), 250, "sealed; the fake answers at once"),
