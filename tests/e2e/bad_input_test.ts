@@ -119,14 +119,18 @@ Deno.test("a --config folder without models.json is a mistake, not a reason to u
   assert.equal(world.ollama.chats.length, 0);
 });
 
-Deno.test("output that cannot be written is told in a line", async () => {
-  await using world = await createWorld();
-  for (const args of [["ask", "hi"], ["ask", "hi", "--json"], ["models"], ["--help"], ["--version"]]) {
-    const { code, stderr } = await world.run(args, { stdoutFile: "/dev/full" });
-    assert.equal(code, 75, stderr);
-    assert.match(stderr, /^error: Cannot write the result: /m);
-    assert.ok(!/Internal|Uncaught|\n +at /.test(stderr), stderr);
-  }
+Deno.test({
+  name: "output that cannot be written is told in a line",
+  ignore: Deno.build.os !== "linux", // only there is a device that is always full
+  fn: async () => {
+    await using world = await createWorld();
+    for (const args of [["ask", "hi"], ["ask", "hi", "--json"], ["models"], ["--help"], ["--version"]]) {
+      const { code, stderr } = await world.run(args, { stdoutFile: "/dev/full" });
+      assert.equal(code, 75, stderr);
+      assert.match(stderr, /^error: Cannot write the result: /m);
+      assert.ok(!/Internal|Uncaught|\n +at /.test(stderr), stderr);
+    }
+  },
 });
 
 Deno.test("a pipe in the place of the egress ledger costs a warning and no hang", async () => {
