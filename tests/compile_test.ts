@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import project from "../deno.json" with { type: "json" };
 import { deriveCompileFlags, parseCompileArguments } from "../src/compile.ts";
 import { type Payload, readPayload } from "./support/compiled_payload.ts";
+import { startFakeOllama } from "./support/fake_ollama.ts";
+import { createFolder } from "./support/program.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const SANDBOX = project.permissions.default;
@@ -143,4 +145,39 @@ async function findStandIn(): Promise<string> {
     if (await Deno.stat(path).then(({ isFile }) => isFile, () => false)) return path;
   }
   throw new Error("Cannot build: this system has no `true` to stand in for the base runtime");
+}
+
+Deno.test("the program still works once it is bundled and minified, as the binary has it", async () => {
+  await using folder = await createFolder();
+  const ollama = startFakeOllama();
+  const program = `${folder.path}/program.js`;
+  const bundled = await new Deno.Command(Deno.execPath(), {
+    args: ["bundle", "-q", "--minify", "-o", program, "main.ts"],
+    cwd: ROOT,
+  }).output();
+  assert.equal(bundled.code, 0, new TextDecoder().decode(bundled.stderr));
+  const run = async (...args: string[]) => {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-q", "--no-config", "--ignore-env", ...deriveRunFlags(), program, ...args],
+      cwd: folder.path,
+      env: { OLLAMA_HOST: ollama.origin, DENO_NO_UPDATE_CHECK: "1" },
+    }).output();
+    assert.equal(code, 0, new TextDecoder().decode(stderr));
+    return new TextDecoder().decode(stdout);
+  };
+  try {
+    // Each waits for locks and disposals that the minifier has been seen to drop.
+    assert.equal(await run("ask", "Hola"), "Hola, soy Django.");
+    await run("models", "profile", "budget_mode");
+    await run("models", "assign", "technical", "ollama/llama3.2");
+    assert.match(await run("privacy"), new RegExp(ollama.origin));
+    assert.match(await run("doctor"), /data folder: .\/data can be written/);
+  } finally {
+    await ollama.stop();
+  }
+});
+
+/** The permissions of the binary, as flags of `deno run`. */
+function deriveRunFlags(): string[] {
+  return deriveCompileFlags(project.permissions.default).filter((flag) => /^--(allow|deny|no-prompt)/.test(flag));
 }

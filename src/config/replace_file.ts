@@ -53,8 +53,8 @@ async function giveTo(path: string, { uid, gid }: Deno.FileInfo): Promise<void> 
 /** Makes the rename itself survive a power cut. Best effort: some systems cannot open a folder. */
 async function syncFolder(folder: string): Promise<void> {
   try {
-    using handle = await Deno.open(folder);
-    await handle.sync();
+    const handle = await Deno.open(folder); // not `using`: see src/README.md, decisions
+    await handle.sync().finally(() => handle.close());
   } catch {
     // The new text is in place either way.
   }

@@ -109,12 +109,21 @@ function add(before: LedgerEntry | undefined, entry: LedgerEntry): LedgerEntry {
   };
 }
 
-/** Adds to the file. The new name of the old one when that was damaged. */
+/** Adds to the file under its lock. The new name of the old file when that was damaged. */
 function addToFile(path: string, counts: Counts): string | undefined {
   Deno.mkdirSync(dirname(path), { recursive: true });
   requirePlainFile(`${path}.lock`);
-  using lock = Deno.openSync(`${path}.lock`, { write: true, create: true, mode: 0o600 });
-  lock.lockSync(true);
+  // Not `using`: see src/README.md, decisions. The lock would stay for good.
+  const lock = Deno.openSync(`${path}.lock`, { write: true, create: true, mode: 0o600 });
+  try {
+    lock.lockSync(true);
+    return addToLockedFile(path, counts);
+  } finally {
+    lock.close();
+  }
+}
+
+function addToLockedFile(path: string, counts: Counts): string | undefined {
   let aside: string | undefined;
   let all: Counts;
   try {
