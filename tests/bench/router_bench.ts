@@ -119,7 +119,8 @@ async function benchOverhead(provider: Provider, router: Router, load: Load): Pr
       value: total,
       unit: "ms",
       bound: { kind: "at most", value: 0.3 },
-      note: `direct ${median(direct.map(({ totalMs }) => totalMs)).toFixed(3)} ms; medians of ${direct.length}`,
+      note: `direct ${median(direct.map(({ totalMs }) => totalMs)).toFixed(3)} ms; medians of ${direct.length}` +
+        (concurrency > 1 ? `; ${((total / concurrency) * 1000).toFixed(0)} µs a call of one saturated thread` : ""),
     },
     {
       what: `added to the first token, ${what}`,
