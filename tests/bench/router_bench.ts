@@ -97,16 +97,19 @@ async function benchOverhead(provider: Provider, router: Router, load: Load): Pr
   const { what, concurrency, turns } = load;
   const direct: Timing[] = [];
   const routed: Timing[] = [];
-  const takeTurn = async (call: () => Promise<Timing>, into: Timing[]) => {
+  const cost = { direct: [] as number[], routed: [] as number[] }; // milliseconds of the turn for each of its calls
+  const takeTurn = async (call: () => Promise<Timing>, into: Timing[], costs: number[]) => {
+    const startedAt = performance.now();
     const caller = async () => {
       for (let count = 0; count < CALLS_A_TURN; count++) into.push(await call());
     };
     await Promise.all(Array.from({ length: concurrency }, caller));
+    costs.push((performance.now() - startedAt) / (concurrency * CALLS_A_TURN));
   };
   for (let turn = -turns; turn < turns; turn++) {
     const both = [
-      () => takeTurn(() => callDirectly(provider), turn < 0 ? [] : direct),
-      () => takeTurn(() => callRouter(router), turn < 0 ? [] : routed),
+      () => takeTurn(() => callDirectly(provider), turn < 0 ? [] : direct, turn < 0 ? [] : cost.direct),
+      () => takeTurn(() => callRouter(router), turn < 0 ? [] : routed, turn < 0 ? [] : cost.routed),
     ];
     for (const take of turn % 2 ? both : both.toReversed()) await take();
   }
@@ -120,7 +123,7 @@ async function benchOverhead(provider: Provider, router: Router, load: Load): Pr
       unit: "ms",
       bound: { kind: "at most", value: 0.3 },
       note: `direct ${median(direct.map(({ totalMs }) => totalMs)).toFixed(3)} ms; medians of ${direct.length}` +
-        (concurrency > 1 ? `; ${((total / concurrency) * 1000).toFixed(0)} µs a call of one saturated thread` : ""),
+        (concurrency > 1 ? `; one every ${micros(cost.direct)} µs direct, ${micros(cost.routed)} µs routed` : ""),
     },
     {
       what: `added to the first token, ${what}`,
@@ -130,6 +133,10 @@ async function benchOverhead(provider: Provider, router: Router, load: Load): Pr
       note: `direct ${median(direct.map(({ firstMs }) => firstMs)).toFixed(3)} ms`,
     },
   ];
+}
+
+function micros(milliseconds: readonly number[]): string {
+  return (median(milliseconds) * 1000).toFixed(0);
 }
 
 /** From the end of the retry's pause to the answer of the next provider; the first one refuses connections. */
