@@ -74,7 +74,6 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
     env,
     events,
     ledger,
-    log,
     seal: options.seal,
     get config() {
       return config;

@@ -1,7 +1,6 @@
 import type { Env } from "../config/env.ts";
 import type { ConfigSnapshot } from "../config/load.ts";
 import type { EventBus } from "../core/events.ts";
-import type { Log } from "../core/log.ts";
 import type { Seal } from "../privacy/egress.ts";
 import type { Ledger } from "../privacy/ledger.ts";
 import type { Router } from "../router/router.ts";
@@ -35,7 +34,6 @@ export interface Agent extends AsyncDisposable {
   readonly env: Env;
   readonly events: EventBus;
   readonly ledger: Ledger;
-  readonly log: Log;
   readonly seal: Seal;
   /** The configuration that serves now. */
   readonly config: ConfigSnapshot;
