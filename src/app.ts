@@ -1,6 +1,7 @@
-import type { Agent, AgentOptions, ReloadResult } from "./cli/agent.ts";
+import type { Agent, AgentOptions, ReloadResult, UsageAccess } from "./cli/agent.ts";
 import { describeChanges } from "./config/changes.ts";
 import { couldBeKey, type Env, exemptFromProxies, loadEnv, ollamaBaseUrl, proxyVariables } from "./config/env.ts";
+import { type DatabaseTarget, parseDatabaseUrl } from "./storage/database_url.ts";
 import { type ConfigSnapshot, loadConfig } from "./config/load.ts";
 import type { ModelsConfig, ProviderSettings } from "./config/schema.ts";
 import { watchConfig } from "./config/watch.ts";
@@ -13,9 +14,12 @@ import { createLedger, type Ledger } from "./privacy/ledger.ts";
 import { createGemini } from "./providers/gemini.ts";
 import { createGroq } from "./providers/groq.ts";
 import { createOllama } from "./providers/ollama.ts";
+import { createAccounting } from "./router/accounting.ts";
 import { resolveProfile } from "./router/chain.ts";
 import { Router } from "./router/router.ts";
 import { createSnapshot, type ProviderSlot, type Refusal, type RouterSnapshot } from "./router/snapshot.ts";
+import type { UsageBook } from "./storage/usage.ts";
+import { createUsageBook } from "./storage/usage_book.ts";
 
 /** What every provider is built with. */
 interface Parts {
@@ -38,7 +42,9 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
   const parts: Parts = { env, ledger, cloud: options.cloud, sandboxed: options.seal.sandboxed };
 
   let config = await readConfig(options);
-  const router = new Router(await buildSnapshot(config, options.profile, parts), { events });
+  const snapshot = await buildSnapshot(config, options.profile, parts);
+  const usage = await buildUsageBook(options, { env, ledger, events, log });
+  const router = new Router(snapshot, { events, book: createAccounting({ record: usage.record, events }) });
 
   let lastReload: Promise<unknown> = Promise.resolve();
   const reload = (): Promise<ReloadResult> => {
@@ -74,6 +80,7 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
     env,
     events,
     ledger,
+    usage,
     seal: options.seal,
     get config() {
       return config;
@@ -82,9 +89,68 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
     async [Symbol.asyncDispose]() {
       watching.abort();
       await watcher;
+      await usage[Symbol.asyncDispose]();
       ledger[Symbol.dispose]();
     },
   };
+}
+
+/**
+ * Opens only where usage is kept.
+ * @throws ConfigError, AgentError with what is wrong and what to do.
+ */
+export async function openUsage(options: AgentOptions): Promise<UsageAccess> {
+  const env = await loadEnv({ path: ".env" });
+  const log = createLog({ level: logLevel(env) });
+  const events = createLoggedBus(log);
+  const ledger = createLedger({ path: `${options.dataDir}/egress.json`, log });
+  const book = await buildUsageBook(options, { env, ledger, events, log });
+  return {
+    book,
+    async [Symbol.asyncDispose]() {
+      await book[Symbol.asyncDispose]();
+      ledger[Symbol.dispose]();
+    },
+  };
+}
+
+interface UsageParts {
+  readonly env: Env;
+  readonly ledger: Ledger;
+  readonly events: EventBus;
+  readonly log: Log;
+}
+
+async function buildUsageBook(options: AgentOptions, { env, ledger, events, log }: UsageParts): Promise<UsageBook> {
+  return createUsageBook({
+    dataDir: options.dataDir,
+    shared: await sharedDatabase(options, env),
+    traffic: ledger,
+    warn: (message, remedy) => events.emit("system.warning", { code: "usage", message, remedy }),
+    inform: (message) => log.info(message),
+  });
+}
+
+/** Where usage is shared, or why not there. Without the cloud nothing leaves the network, counts of tokens included. */
+async function sharedDatabase(
+  { cloud, seal }: AgentOptions,
+  env: Env,
+): Promise<DatabaseTarget | AgentError | undefined> {
+  const url = env.get("DATABASE_URL");
+  if (url === undefined) return undefined;
+  let target: DatabaseTarget;
+  try {
+    target = parseDatabaseUrl(url);
+  } catch (error) {
+    if (error instanceof AgentError) return error;
+    throw error;
+  }
+  if (target.local || cloud) return target;
+  if (seal.sandboxed) await revokeHosts([target.address]);
+  return new AgentError(`The shared database ${target.origin} is outside this network`, {
+    exitCode: EXIT.permission,
+    remedy: "Start with --cloud to let usage leave it; without, everything stays on this machine.",
+  });
 }
 
 async function readConfig({ configDir, configNamed }: AgentOptions): Promise<ConfigSnapshot> {

@@ -4,6 +4,7 @@ import type { EventBus } from "../core/events.ts";
 import type { Seal } from "../privacy/egress.ts";
 import type { Ledger } from "../privacy/ledger.ts";
 import type { Router } from "../router/router.ts";
+import type { UsageBook } from "../storage/usage.ts";
 
 /** Where a run finds its things and what it may do; the options every command shares. */
 export interface AgentOptions {
@@ -34,6 +35,7 @@ export interface Agent extends AsyncDisposable {
   readonly env: Env;
   readonly events: EventBus;
   readonly ledger: Ledger;
+  readonly usage: UsageBook;
   readonly seal: Seal;
   /** The configuration that serves now. */
   readonly config: ConfigSnapshot;
@@ -41,7 +43,14 @@ export interface Agent extends AsyncDisposable {
   reload(): Promise<ReloadResult>;
 }
 
+/** Where usage is kept, without the rest of the program. */
+export interface UsageAccess extends AsyncDisposable {
+  readonly book: UsageBook;
+}
+
 /** What the command line needs from the composition root. */
 export interface Composition {
   openAgent(options: AgentOptions): Promise<Agent>;
+  /** Only where usage is kept: needs no models.json. */
+  openUsage(options: AgentOptions): Promise<UsageAccess>;
 }

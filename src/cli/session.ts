@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Seal } from "../privacy/egress.ts";
-import type { Agent, Composition } from "./agent.ts";
+import type { Agent, AgentOptions, Composition, UsageAccess } from "./agent.ts";
 
 /** Options that stand before or after any command. */
 export interface CommonOptions {
@@ -34,15 +34,20 @@ export class Session {
    * @throws ConfigError, AgentError with what is wrong and what to do.
    */
   async open({ profile }: { readonly profile?: string | undefined } = {}): Promise<Agent> {
+    return await this.#composition.openAgent({ ...this.#agentOptions, ...(profile !== undefined && { profile }) });
+  }
+
+  /**
+   * Opens only where usage is kept, whatever models.json says.
+   * @throws AgentError with what is wrong and what to do.
+   */
+  async openUsage(): Promise<UsageAccess> {
+    return await this.#composition.openUsage(this.#agentOptions);
+  }
+
+  get #agentOptions(): AgentOptions {
     const { config, configNamed, data, cloud } = this.options;
-    return await this.#composition.openAgent({
-      configDir: config,
-      configNamed,
-      dataDir: data,
-      cloud,
-      seal: this.#seal,
-      ...(profile !== undefined && { profile }),
-    });
+    return { configDir: config, configNamed, dataDir: data, cloud, seal: this.#seal };
   }
 }
 

@@ -87,6 +87,8 @@ export interface GenerateRequest extends GenerationOptions {
   readonly model?: ModelRef | "auto";
   /** Default `interactive`; `background` waits behind every interactive call. */
   readonly priority?: Priority;
+  /** The conversation it belongs to, for the usage table; never sent to a provider. */
+  readonly conversation_id?: string;
   readonly signal?: AbortSignal;
 }
 

@@ -1,10 +1,11 @@
 import { dirname } from "node:path";
 import { isLoopbackOrPrivate } from "../core/address.ts";
+import { requirePlainFile, withFileLock } from "../core/file_lock.ts";
 import type { Log } from "../core/log.ts";
 
 /** What went to one origin. */
 export interface LedgerEntry {
-  /** `https://host[:port]` */
+  /** `https://host[:port]`, or `postgres://host:port`. */
   readonly origin: string;
   /** True when the origin is this machine or its local network. */
   readonly local: boolean;
@@ -112,15 +113,7 @@ function add(before: LedgerEntry | undefined, entry: LedgerEntry): LedgerEntry {
 /** Adds to the file under its lock. The new name of the old file when that was damaged. */
 function addToFile(path: string, counts: Counts): string | undefined {
   Deno.mkdirSync(dirname(path), { recursive: true });
-  requirePlainFile(`${path}.lock`);
-  // Not `using`: see src/README.md, decisions. The lock would stay for good.
-  const lock = Deno.openSync(`${path}.lock`, { write: true, create: true, mode: 0o600 });
-  try {
-    lock.lockSync(true);
-    return addToLockedFile(path, counts);
-  } finally {
-    lock.close();
-  }
+  return withFileLock(`${path}.lock`, () => addToLockedFile(path, counts));
 }
 
 function addToLockedFile(path: string, counts: Counts): string | undefined {
@@ -156,15 +149,6 @@ function readCounts(path: string): Counts {
   return new Map(entries.map((entry) => [entry.origin, entry]));
 }
 
-/** Opening a pipe would wait for ever for its other end. */
-function requirePlainFile(path: string): void {
-  try {
-    if (!Deno.statSync(path).isFile) throw new TypeError(`${path} is not a plain file`);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -176,9 +160,15 @@ function parseJson(text: string): unknown {
 function isEntry(value: unknown): value is LedgerEntry {
   if (typeof value !== "object" || value === null) return false;
   const { origin, local, requests, sent_bytes, received_bytes, last_at } = value as Partial<LedgerEntry>;
-  return typeof origin === "string" && URL.parse(origin)?.origin === origin && typeof local === "boolean" &&
+  return typeof origin === "string" && isOrigin(origin) && typeof local === "boolean" &&
     typeof last_at === "string" &&
     [requests, sent_bytes, received_bytes].every((count) => Number.isSafeInteger(count));
+}
+
+/** Scheme and host only. What URL calls the origin it knows for the schemes of the web alone. */
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && url.host !== "" && `${url.protocol}//${url.host}` === text;
 }
 
 function reasonOf(error: unknown): string {

@@ -1,12 +1,13 @@
-import { isLoopbackOrPrivate } from "../core/address.ts";
+import { hostAndPort, isLoopbackOrPrivate } from "../core/address.ts";
 import { ProviderError } from "../core/errors.ts";
 import { formatDuration } from "../core/format.ts";
+import { isAllowed } from "../core/sandbox.ts";
 import type { ErrorKind, ProviderType } from "../core/types.ts";
 import { classifyRefusal, type Subject } from "./classify.ts";
 import { readErrorBody, readErrorObject } from "./error_body.ts";
 import { createFrameSplitter, FrameError, type FrameFormat } from "./frames.ts";
 import { asRecord, parseJson } from "./json.ts";
-import { classifyNetworkError, isAllowed, sandboxRefusal } from "./network_error.ts";
+import { classifyNetworkError, sandboxRefusal } from "./network_error.ts";
 import { bodySentOnce, minimalHeaders } from "./outgoing.ts";
 
 /** Largest body that is read, in bytes; a body without end is cut off here. */
@@ -210,7 +211,7 @@ export class Exchange {
     if (typeof body !== "string" && body !== undefined && body !== null) throw new TypeError("The body must be text.");
     const bytes = typeof body === "string" ? new TextEncoder().encode(body) : null;
     const headers = minimalHeaders(init.headers);
-    if (!isAllowed(this.#wire.origin)) throw sandboxRefusal(this.#subject(), this.#wire.origin);
+    if (!isAllowed(hostAndPort(this.#wire.origin))) throw sandboxRefusal(this.#subject(), this.#wire.origin);
     this.#started = true;
     this.#wire.ledger.sent(this.#wire.origin, bytes?.byteLength ?? 0);
     // "manual" hands a redirect over as what it is, a status over 299, and follows none.

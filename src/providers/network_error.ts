@@ -1,5 +1,6 @@
 import { hostAndPort } from "../core/address.ts";
 import { ProviderError } from "../core/errors.ts";
+import { howToAllow } from "../core/sandbox.ts";
 import type { Subject } from "./classify.ts";
 
 /** Turns what `fetch` throws before any answer into a `ProviderError`: refused by our own sandbox, or unreachable. */
@@ -19,11 +20,6 @@ export function classifyNetworkError(error: unknown, subject: Subject, origin: s
   });
 }
 
-/** Whether the sandbox lets this process connect to `origin`: asked before anything is sent or counted. */
-export function isAllowed(origin: string): boolean {
-  return Deno.permissions.querySync({ name: "net", host: hostAndPort(origin) }).state === "granted";
-}
-
 /** The error of a request that our own sandbox does not allow, with what would allow it. */
 export function sandboxRefusal({ provider, model }: Subject, origin: string, cause?: unknown): ProviderError {
   const host = hostAndPort(origin);
@@ -31,7 +27,7 @@ export function sandboxRefusal({ provider, model }: Subject, origin: string, cau
     provider,
     model,
     cause,
-    remedy: `To allow it, add "${host}" to permissions.default.net in deno.json, or run with --allow-net=${host}.`,
+    remedy: howToAllow(host),
   });
 }
 

@@ -34,6 +34,12 @@ export class Answer {
   readonly #thinking = new LongText();
   readonly toolCalls: ToolCall[] = [];
   #final: FinalChunk | undefined;
+  #begun = false;
+
+  /** True once anything has come. */
+  get begun(): boolean {
+    return this.#begun;
+  }
 
   get content(): string {
     return this.#content.text;
@@ -45,6 +51,7 @@ export class Answer {
 
   /** Takes a chunk in and gives it back when it is something a reader may see. */
   add(chunk: ProviderChunk): Delta | undefined {
+    this.#begun = true;
     switch (chunk.type) {
       case "final":
         this.#final = chunk;

@@ -1,6 +1,7 @@
 import { ProviderError } from "../core/errors.ts";
-import type { Delta, GenerationOptions, Message } from "../core/types.ts";
+import type { Delta, GenerationOptions, Usage } from "../core/types.ts";
 import type { EmbedResult, Provider, ProviderChunk } from "../providers/provider.ts";
+import type { AttemptEnd } from "./accounting.ts";
 import { Answer, endedEarly } from "./answer.ts";
 import type { Permit } from "./breaker.ts";
 import type { Call } from "./call.ts";
@@ -11,20 +12,28 @@ import type { Release } from "./queue.ts";
 import { deadlinesFor } from "./snapshot.ts";
 
 /** What one attempt has to get from a provider; throws `ProviderError` when it fails. */
-export type Work<T> = (provider: Provider, candidate: Candidate, call: Call) => Promise<T>;
+export type Work<T> = (provider: Provider, attempt: RunningAttempt) => Promise<T>;
 
 /**
  * One try at one candidate. Holds a place in the provider's queue and its breaker's leave from the moment it is
- * created until it is ended; ending it a second time has no effect.
+ * created until it is ended, which is when it is booked; ending it a second time has no effect.
  */
 export class RunningAttempt {
+  readonly call: Call;
+  readonly candidate: Candidate;
+  /** What has come so far. When the attempt fails, so does this. */
+  readonly answer = new Answer();
   readonly #startedAt = performance.now();
   readonly #lane: Lane;
   readonly #release: Release;
   readonly #permit: Permit;
+  #firstTokenAt: number | undefined;
+  #ended = false;
 
-  constructor(readonly candidate: Candidate, lane: Lane, release: Release, permit: Permit) {
-    this.#lane = lane;
+  constructor(call: Call, candidate: Candidate, release: Release, permit: Permit) {
+    this.call = call;
+    this.candidate = candidate;
+    this.#lane = call.laneOf(candidate);
     this.#release = release;
     this.#permit = permit;
   }
@@ -34,21 +43,48 @@ export class RunningAttempt {
     return performance.now() - this.#startedAt;
   }
 
-  succeed(): void {
+  /** True once a delta has come. */
+  get received(): boolean {
+    return this.#firstTokenAt !== undefined;
+  }
+
+  /** Milliseconds from its start, or from another moment, to its first delta; null before that. */
+  firstTokenMs(since = this.#startedAt): number | null {
+    return this.#firstTokenAt === undefined ? null : this.#firstTokenAt - since;
+  }
+
+  /** Adds a chunk to the answer; the delta in it, when it is one. Notes the moment of the first. */
+  collect(chunk: ProviderChunk): Delta | undefined {
+    const delta = this.answer.add(chunk);
+    if (delta) this.#firstTokenAt ??= performance.now();
+    return delta;
+  }
+
+  succeed(usage: Usage): void {
+    if (this.#ended) return;
     this.#lane.recordAnswer(this.elapsedMs);
     this.#permit.succeeded();
-    this.#release();
+    this.#end({ outcome: "ok", error_kind: null, usage });
   }
 
   fail(error: ProviderError): void {
+    if (this.#ended) return;
     if (countsAgainstBreaker(error)) this.#permit.failed(`${error.kind}: ${error.message}`);
-    this.abandon();
+    this.abandon(error);
   }
 
   /** Ends it without a word about the provider's health. */
-  abandon(): void {
+  abandon({ kind }: ProviderError): void {
+    if (this.#ended) return;
     this.#permit.withdrawn();
+    const usage = this.answer.begun ? this.answer.usage(this.call.prompt) : null;
+    this.#end({ outcome: kind === "aborted" ? "aborted" : "failed", error_kind: kind, usage });
+  }
+
+  #end(end: AttemptEnd): void {
+    this.#ended = true;
     this.#release();
+    this.call.book(this, end);
   }
 }
 
@@ -59,30 +95,26 @@ export interface OpenAnswer {
 }
 
 /** Waits for the whole answer. */
-export function awaitAnswer(messages: readonly Message[], options: GenerationOptions): Work<Answer> {
-  return async (provider, candidate, call) => {
-    const answer = new Answer();
-    for await (const chunk of startChat(provider, candidate, call, messages, options)) {
-      collect(chunk, answer, call);
-    }
-    answer.requireFinal(candidate);
-    return answer;
+export function awaitAnswer(options: GenerationOptions): Work<void> {
+  return async (provider, attempt) => {
+    for await (const chunk of startChat(provider, attempt, options)) attempt.collect(chunk);
+    attempt.answer.requireFinal(attempt.candidate);
   };
 }
 
 /** Waits for the first chunk only: until then another model can still take over unnoticed. */
-export function awaitOpening(messages: readonly Message[], options: GenerationOptions): Work<OpenAnswer> {
-  return async (provider, candidate, call) => {
-    const rest = startChat(provider, candidate, call, messages, options);
+export function awaitOpening(options: GenerationOptions): Work<OpenAnswer> {
+  return async (provider, attempt) => {
+    const rest = startChat(provider, attempt, options);
     const first = await rest.next();
-    if (first.done) throw endedEarly(candidate);
+    if (first.done) throw endedEarly(attempt.candidate);
     return { first, rest };
   };
 }
 
 /** Waits for the vectors. */
 export function awaitVectors(texts: readonly string[]): Work<EmbedResult> {
-  return async (provider, { provider: id, model, contextTokens }, { deadline, snapshot }) => {
+  return async (provider, { candidate: { provider: id, model, contextTokens }, call: { deadline, snapshot } }) => {
     if (!provider.embed) {
       throw new ProviderError("bad_request", `Provider ${id} cannot embed.`, {
         provider: id,
@@ -96,13 +128,6 @@ export function awaitVectors(texts: readonly string[]): Work<EmbedResult> {
       deadline.signal,
     );
   };
-}
-
-/** Adds a chunk to the answer; the delta in it, when it is one. Notes the moment of the first. */
-export function collect(chunk: ProviderChunk, answer: Answer, call: Call): Delta | undefined {
-  const delta = answer.add(chunk);
-  if (delta) call.noteReceived();
-  return delta;
 }
 
 /** Any failure as the one error the router understands: the call's own end first, then what the provider said. */
@@ -120,14 +145,12 @@ export function asProviderError(cause: unknown, call: Call, candidate: Candidate
 
 function startChat(
   provider: Provider,
-  { provider: id, model, contextTokens }: Candidate,
-  { deadline, snapshot }: Call,
-  messages: readonly Message[],
+  { candidate: { provider: id, model, contextTokens }, call: { deadline, snapshot, prompt } }: RunningAttempt,
   options: GenerationOptions,
 ): AsyncGenerator<ProviderChunk, void, void> {
   const deadlines = deadlinesFor(snapshot.models, id);
   return provider.chat(
-    { ...options, model, contextTokens, messages, deadlines, localOnly: snapshot.localOnly },
+    { ...options, model, contextTokens, messages: prompt, deadlines, localOnly: snapshot.localOnly },
     deadline.signal,
   );
 }

@@ -1,12 +1,14 @@
 import { type NoAnswerError, ProviderError } from "../core/errors.ts";
 import type { EventBus } from "../core/events.ts";
-import type { Attempt, ErrorKind, ModelRef, Priority, Role } from "../core/types.ts";
+import type { Attempt, ErrorKind, Message, ModelRef, Priority, Role } from "../core/types.ts";
+import type { BookAttempt } from "./accounting.ts";
+import type { RunningAttempt } from "./attempt.ts";
 import type { Candidate } from "./chain.ts";
 import type { CallDeadline } from "./deadline.ts";
 import { explainFailure } from "./failure.ts";
 import type { Lane } from "./lane.ts";
 import type { Obstacle } from "./obstacles.ts";
-import { nextStep, type Progress, type Step, withoutRetry } from "./policy.ts";
+import { nextStep, type Step, withoutRetry } from "./policy.ts";
 import type { RouterSnapshot, Serving } from "./snapshot.ts";
 
 /** Repeats at the same model that one call may spend, whatever the length of its chain. */
@@ -17,7 +19,10 @@ export interface CallOptions {
   readonly role: Role;
   readonly serving: Serving;
   readonly candidates: readonly Candidate[];
+  /** What is sent: messages, or the texts to embed as messages. */
+  readonly prompt: readonly Message[];
   readonly priority: Priority;
+  readonly conversationId?: string | undefined;
   /** The call owns it and disposes of it. */
   readonly deadline: CallDeadline;
   /** True when the first candidate was asked for by name: if the set-up forbids it, no other will do. */
@@ -32,6 +37,10 @@ export class Call implements Disposable {
   readonly snapshot: RouterSnapshot;
   /** Who is told what happens to the call. */
   readonly events: EventBus;
+  /** Takes every attempt down as it ends. */
+  readonly book: BookAttempt;
+  readonly prompt: readonly Message[];
+  readonly conversationId: string | undefined;
   readonly priority: Priority;
   readonly deadline: CallDeadline;
   readonly insists: boolean;
@@ -45,15 +54,17 @@ export class Call implements Disposable {
   #retriesLeft = RETRY_BUDGET;
   #minContextTokens = 0;
   #waitedMs = 0;
-  #progress: Progress = "nothing";
-  #firstTokenMs: number | undefined;
+  #shown = false;
   #movingFrom: { readonly ref: ModelRef; readonly kind: ErrorKind } | undefined;
 
-  constructor({ role, serving, candidates, priority, deadline, insists }: CallOptions) {
+  constructor({ role, serving, candidates, prompt, priority, conversationId, deadline, insists }: CallOptions) {
     this.role = role;
     this.snapshot = serving.snapshot;
     this.events = serving.events;
+    this.book = serving.book;
     this.#lanes = serving.lanes;
+    this.prompt = prompt;
+    this.conversationId = conversationId;
     this.priority = priority;
     this.deadline = deadline;
     this.insists = insists;
@@ -70,30 +81,14 @@ export class Call implements Disposable {
     return this.#waitedMs;
   }
 
-  /** Milliseconds from the start of the call to the first delta of the running attempt. */
-  get firstTokenMs(): number | undefined {
-    return this.#firstTokenMs;
-  }
-
   /** Milliseconds since the call began. */
   get elapsedMs(): number {
     return performance.now() - this.startedAt;
   }
 
-  beginAttempt(): void {
-    this.#progress = "nothing";
-    this.#firstTokenMs = undefined;
-  }
-
-  /** Notes that a delta of the running attempt has come. */
-  noteReceived(): void {
-    this.#firstTokenMs ??= this.elapsedMs;
-    if (this.#progress === "nothing") this.#progress = "received";
-  }
-
   /** Notes that a delta is being handed to the caller: from now on no other model can take over. */
   noteShown(): void {
-    this.#progress = "shown";
+    this.#shown = true;
   }
 
   chargeWait(ms: number): void {
@@ -111,6 +106,11 @@ export class Call implements Disposable {
   /** The first choice, allowed or not. */
   get first(): Candidate | undefined {
     return this.#candidates[0];
+  }
+
+  /** Place of a candidate among those of this call, from 1. */
+  placeOf(candidate: Candidate): number {
+    return this.#candidates.indexOf(candidate) + 1;
   }
 
   laneOf({ provider }: Candidate): Lane {
@@ -165,27 +165,23 @@ export class Call implements Disposable {
     if (nature !== "setup") this.#movingFrom ??= { ref, kind };
   }
 
-  recordSuccess({ provider, model }: Candidate, ms: number): void {
-    this.attempts.push({ provider, model, outcome: "ok", ms });
+  recordSuccess({ candidate: { provider, model }, elapsedMs }: RunningAttempt): void {
+    this.attempts.push({ provider, model, outcome: "ok", ms: elapsedMs });
+  }
+
+  /** Notes a failure before any attempt could begin. */
+  recordInterruption(candidate: Candidate, error: ProviderError): void {
+    this.#recordFailure(candidate, error, 0);
   }
 
   /** Notes the failure and says what follows. */
-  recordFailure(candidate: Candidate, error: ProviderError, ms: number): Step {
-    const { ref, provider, model } = candidate;
-    const outcome = error.kind === "aborted" ? "aborted" : "failed";
-    const { kind, message: reason, remedy } = error;
-    this.attempts.push({
-      provider,
-      model,
-      outcome,
-      error_kind: kind,
-      reason,
-      ...(remedy !== undefined && { remedy }),
-      ms,
-    });
+  recordFailure({ candidate, elapsedMs, received }: RunningAttempt, error: ProviderError): Step {
+    this.#recordFailure(candidate, error, elapsedMs);
+    const { ref, provider } = candidate;
     this.#movingFrom = { ref, kind: error.kind };
     if (error.kind === "rate_limit") this.#rateLimited.add(candidate);
-    const step = this.#affordable(nextStep(error, this.#progress), candidate, error);
+    const progress = this.#shown ? "shown" : received ? "received" : "nothing";
+    const step = this.#affordable(nextStep(error, progress), candidate, error);
     if (step === "next_provider") this.#closedProviders.add(provider);
     if (step === "larger_context") this.#minContextTokens = Math.max(this.#minContextTokens, candidate.contextTokens);
     return step;
@@ -195,7 +191,7 @@ export class Call implements Disposable {
   failure(cause?: ProviderError, retryInMs?: number): NoAnswerError {
     return explainFailure({
       attempts: this.attempts,
-      partial: this.#progress === "shown",
+      partial: this.#shown,
       cause,
       retryInMs,
     });
@@ -208,6 +204,18 @@ export class Call implements Disposable {
     return this.deadline.expired
       ? new ProviderError("timeout", "The time for the whole call (deadlines.total_seconds) was up.", options)
       : new ProviderError("aborted", "The caller stopped the call.", options);
+  }
+
+  #recordFailure({ provider, model }: Candidate, { kind, message: reason, remedy }: ProviderError, ms: number): void {
+    this.attempts.push({
+      provider,
+      model,
+      outcome: kind === "aborted" ? "aborted" : "failed",
+      error_kind: kind,
+      reason,
+      ...(remedy !== undefined && { remedy }),
+      ms,
+    });
   }
 
   #affordable(step: Step, { ref }: Candidate, error: ProviderError): Step {

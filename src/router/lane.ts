@@ -1,4 +1,5 @@
 import type { BreakerState, EventBus } from "../core/events.ts";
+import { percentile } from "../core/percentile.ts";
 import type { ErrorKind } from "../core/types.ts";
 import { type BreakerSettings, CircuitBreaker } from "./breaker.ts";
 import { CallQueue, type QueueSettings } from "./queue.ts";
@@ -86,11 +87,6 @@ export class Lane {
       latency_p95_ms: percentile(sorted, 0.95),
     };
   }
-}
-
-/** Nearest-rank percentile of ascending numbers. */
-function percentile(sorted: readonly number[], share: number): number | null {
-  return sorted[Math.ceil(sorted.length * share) - 1] ?? null;
 }
 
 function isoIn(ms: number): string {

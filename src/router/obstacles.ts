@@ -1,7 +1,7 @@
 import { isOllamaCloudName } from "../core/cloud_name.ts";
 import { formatWait } from "../core/format.ts";
 import { surelyExceeds } from "../core/tokens.ts";
-import type { ErrorKind, Message } from "../core/types.ts";
+import type { ErrorKind } from "../core/types.ts";
 import type { Call } from "./call.ts";
 import type { Candidate } from "./chain.ts";
 import type { Lane } from "./lane.ts";
@@ -43,9 +43,9 @@ export function checkLane(lane: Lane): Obstacle | undefined {
   return { kind: "rate_limit", reason, nature: "rate_limit" };
 }
 
-/** Why a candidate cannot take these messages at any time. */
-export function checkFit({ contextTokens }: Candidate, messages: readonly Message[]): Obstacle | undefined {
-  if (!surelyExceeds(messages, contextTokens)) return undefined;
+/** Why a candidate cannot take the prompt of the call at any time. Texts to embed need not fit together. */
+export function checkFit({ prompt }: Call, { contextTokens, chats }: Candidate): Obstacle | undefined {
+  if (!chats || !surelyExceeds(prompt, contextTokens)) return undefined;
   return { kind: "context_length", reason: `The prompt cannot fit into ${contextTokens} tokens`, nature: "now" };
 }
 

@@ -5,23 +5,14 @@ import {
   CHAT_ROLES,
   type EmbedResponse,
   type GenerateRequest,
-  type Message,
   type ModelRef,
   type ModelResponse,
   type Priority,
   type StreamItem,
 } from "../core/types.ts";
 import type { ProviderChunk } from "../providers/provider.ts";
-import { Answer } from "./answer.ts";
-import {
-  asProviderError,
-  awaitAnswer,
-  awaitOpening,
-  awaitVectors,
-  collect,
-  RunningAttempt,
-  type Work,
-} from "./attempt.ts";
+import type { BookAttempt } from "./accounting.ts";
+import { asProviderError, awaitAnswer, awaitOpening, awaitVectors, RunningAttempt, type Work } from "./attempt.ts";
 import { Call } from "./call.ts";
 import { type Candidate, findModel, planChat, planEmbedding } from "./chain.ts";
 import { CallDeadline, pause } from "./deadline.ts";
@@ -54,6 +45,8 @@ const TEST_REQUEST = { prompt: "Answer with the single word: ok", temperature: 0
 /** What a router is built with. */
 export interface RouterDependencies {
   readonly events: EventBus;
+  /** Takes every attempt down as it ends. */
+  readonly book: BookAttempt;
   /** Random number in [0, 1) for the jitter of retries. */
   readonly random?: () => number;
 }
@@ -75,9 +68,9 @@ export class Router {
   readonly #random: () => number;
   #serving: Serving;
 
-  constructor(snapshot: RouterSnapshot, { events, random = Math.random }: RouterDependencies) {
+  constructor(snapshot: RouterSnapshot, { events, book, random = Math.random }: RouterDependencies) {
     this.#random = random;
-    this.#serving = { snapshot, lanes: createLanes(snapshot, new Map(), events), events };
+    this.#serving = { snapshot, lanes: createLanes(snapshot, new Map(), events), events, book };
   }
 
   get snapshot(): RouterSnapshot {
@@ -90,7 +83,7 @@ export class Router {
    */
   apply(snapshot: RouterSnapshot): void {
     const { lanes, events } = this.#serving;
-    this.#serving = { snapshot, lanes: createLanes(snapshot, lanes, events), events };
+    this.#serving = { ...this.#serving, snapshot, lanes: createLanes(snapshot, lanes, events) };
   }
 
   /** State of the road to every provider, by provider id. */
@@ -112,38 +105,32 @@ export class Router {
    * @throws NoAnswerError, AgentError as `generate`.
    */
   async *stream(request: GenerateRequest): AsyncGenerator<StreamItem, void, void> {
-    const messages = messagesOf(request);
     using call = this.#begin(request, this.#serving);
-    const { attempt, result: { first, rest } } = await this.#run(
-      call,
-      messages,
-      awaitOpening(messages, optionsOf(request)),
-    );
-    const answer = new Answer();
+    const { attempt, result: { first, rest } } = await this.#run(call, awaitOpening(optionsOf(request)));
     // Nobody is left to hear what a client library has to say about being interrupted.
-    const leave = () => rest.return().catch(() => {}).finally(() => attempt.abandon());
+    const leave = () =>
+      rest.return().catch(() => {}).finally(() => attempt.abandon(call.interruption(attempt.candidate)));
     // A reader who has stopped reading must not keep connection and place beyond the time of the call.
     call.deadline.onOver = leave;
     let reading = true;
     try {
       for (let next: IteratorResult<ProviderChunk, void> = first; !next.done; next = await rest.next()) {
-        const delta = collect(next.value, answer, call);
+        const delta = attempt.collect(next.value);
         if (!delta) continue;
         call.noteShown();
         yield delta;
       }
       reading = false;
-      answer.requireFinal(attempt.candidate);
-      attempt.succeed();
+      attempt.answer.requireFinal(attempt.candidate);
     } catch (cause) {
       reading = false;
       const error = asProviderError(cause, call, attempt.candidate);
-      noteFailure(call, attempt, error);
+      noteFailure(attempt, error);
       throw call.failure(error);
     } finally {
       if (reading) await leave(); // the reader walked away
     }
-    yield { type: "done", response: respond(call, attempt, answer, messages) };
+    yield { type: "done", response: respond(attempt) };
   }
 
   /**
@@ -167,20 +154,21 @@ export class Router {
       role: "embeddings",
       serving,
       candidates,
+      prompt: texts.map((content) => ({ role: "user", content })),
       priority,
       deadline: new CallDeadline(models.deadlines.total_seconds * 1000, signal),
       insists: true,
     });
-    const { attempt, result } = await this.#run(call, [], awaitVectors(texts));
-    attempt.succeed();
+    const { attempt, result } = await this.#run(call, awaitVectors(texts));
+    const usage = result.usage ?? estimateUsage(call.prompt, "");
+    attempt.succeed(usage);
     const { provider, model, price } = attempt.candidate;
-    const usage = result.usage ?? estimateUsage(texts.map((content) => ({ role: "user", content })), "");
     return {
       vectors: result.vectors,
       provider,
       model,
       usage,
-      cost_usd: price && costOf(usage, price),
+      cost_usd: costOf(usage, price),
       latency_ms: call.elapsedMs,
     };
   }
@@ -190,26 +178,25 @@ export class Router {
    * @throws NoAnswerError when it does not answer; AgentError (exit 64) when models.json does not list it.
    */
   async test(model: ModelRef, signal?: AbortSignal): Promise<ModelResponse> {
-    const { snapshot } = this.#serving;
+    const { snapshot, book } = this.#serving;
     const candidate = findModel(snapshot.models, model);
     if (!candidate) throw unknownModel(model, snapshot);
     const events = createEventBus({ onListenerError: () => {} }); // nobody listens
     const lanes = createLanes(snapshot, new Map(), events);
     const request: GenerateRequest = { ...TEST_REQUEST, model, ...(signal && { signal }) };
-    return await this.#generate(request, { snapshot, lanes, events }, [candidate]);
+    return await this.#generate(request, { snapshot, lanes, events, book }, [candidate]);
   }
 
   async #generate(request: GenerateRequest, serving: Serving, only?: readonly Candidate[]): Promise<ModelResponse> {
-    const messages = messagesOf(request);
     using call = this.#begin(request, serving, only);
-    const { attempt, result } = await this.#run(call, messages, awaitAnswer(messages, optionsOf(request)));
-    attempt.succeed();
-    return respond(call, attempt, result, messages);
+    const { attempt } = await this.#run(call, awaitAnswer(optionsOf(request)));
+    return respond(attempt);
   }
 
   #begin(request: GenerateRequest, serving: Serving, only?: readonly Candidate[]): Call {
     const { models, profile } = serving.snapshot;
-    const { role = "identity_core", priority = "interactive", model = "auto", signal } = request;
+    const { role = "identity_core", priority = "interactive", model = "auto", conversation_id, signal } = request;
+    const prompt = messagesOf(request);
     if (role === "embeddings") throw embeddingsDoNotChat();
     const choice = model === "auto" ? undefined : model;
     if (choice !== undefined && !findModel(models, choice)?.chats) throw unknownModel(choice, serving.snapshot);
@@ -217,19 +204,21 @@ export class Router {
       role,
       serving,
       candidates: only ?? planChat(models, profile, role, choice),
+      prompt,
       priority,
+      conversationId: conversation_id,
       deadline: new CallDeadline(models.deadlines.total_seconds * 1000, signal),
       insists: choice !== undefined,
     });
   }
 
   /** Tries candidate after candidate until the work is done at one of them. */
-  async #run<T>(call: Call, messages: readonly Message[], work: Work<T>): Promise<Done<T>> {
+  async #run<T>(call: Call, work: Work<T>): Promise<Done<T>> {
     refuseForbiddenChoice(call);
     do {
       for (let candidate = call.take(); candidate; candidate = call.take()) {
         const obstacle = checkAllowed(call, candidate) ?? checkLane(call.laneOf(candidate)) ??
-          checkFit(candidate, messages);
+          checkFit(call, candidate);
         if (obstacle) call.recordSkip(candidate, obstacle);
         const done = obstacle ? undefined : await this.#tryCandidate(call, candidate, work);
         if (done) return done;
@@ -247,12 +236,11 @@ export class Router {
       const attempt = await this.#enter(call, candidate);
       if (!attempt) return undefined;
       announceMove(call, candidate);
-      call.beginAttempt();
       try {
-        return { attempt, result: await work(provider, candidate, call) };
+        return { attempt, result: await work(provider, attempt) };
       } catch (cause) {
         const error = asProviderError(cause, call, candidate);
-        const step = noteFailure(call, attempt, error);
+        const step = noteFailure(attempt, error);
         if (step === "stop" || call.deadline.signal.aborted) throw call.failure(error);
         // This very failure may have opened the breaker; then there is nothing to pause for.
         if (step !== "retry" || !call.laneOf(candidate).breaker.passable) return undefined;
@@ -295,7 +283,7 @@ export class Router {
     }
     const obstacle = checkLane(lane); // things may have changed while the call waited
     const permit = obstacle ? null : lane.breaker.tryAcquire();
-    if (permit) return new RunningAttempt(candidate, lane, release, permit);
+    if (permit) return new RunningAttempt(call, candidate, release, permit);
     release();
     call.recordSkip(candidate, obstacle ?? describeOpenBreaker(lane));
     return undefined;
@@ -303,13 +291,13 @@ export class Router {
 }
 
 /** Books a failed attempt everywhere it matters and says what follows. */
-function noteFailure(call: Call, attempt: RunningAttempt, error: ProviderError): Step {
-  const { candidate, elapsedMs } = attempt;
+function noteFailure(attempt: RunningAttempt, error: ProviderError): Step {
+  const { call, candidate } = attempt;
   // What the call's own limit cuts short says nothing: the provider's own deadlines are there to judge it.
-  if (call.deadline.signal.aborted) attempt.abandon();
+  if (call.deadline.signal.aborted) attempt.abandon(error);
   else attempt.fail(error);
   noteTrouble(call, candidate, error);
-  return call.recordFailure(candidate, error, elapsedMs);
+  return call.recordFailure(attempt, error);
 }
 
 function noteTrouble(call: Call, candidate: Candidate, error: ProviderError): void {
@@ -337,11 +325,12 @@ function announceMove(call: Call, to: Candidate | null): void {
   call.events.emit("router.fallback", { role: call.role, from: from.ref, to: to?.ref ?? null, kind: from.kind });
 }
 
-/** The response to a call whose attempt is about to end well. */
-function respond(call: Call, attempt: RunningAttempt, answer: Answer, messages: readonly Message[]): ModelResponse {
-  const { ref, provider, model, price } = attempt.candidate;
-  const usage = answer.usage(messages);
-  call.recordSuccess(attempt.candidate, attempt.elapsedMs);
+/** Ends the attempt that brought the answer, and makes the response of it. */
+function respond(attempt: RunningAttempt): ModelResponse {
+  const { call, answer, candidate: { ref, provider, model, price } } = attempt;
+  const usage = answer.usage(call.prompt);
+  attempt.succeed(usage);
+  call.recordSuccess(attempt);
   return {
     content: answer.content,
     provider,
@@ -350,9 +339,9 @@ function respond(call: Call, attempt: RunningAttempt, answer: Answer, messages: 
     profile: call.snapshot.profile.name,
     finish_reason: answer.requireFinal(attempt.candidate).finish_reason,
     usage,
-    cost_usd: price && costOf(usage, price),
+    cost_usd: costOf(usage, price),
     latency_ms: call.elapsedMs,
-    first_token_ms: call.firstTokenMs ?? call.elapsedMs,
+    first_token_ms: attempt.firstTokenMs(call.startedAt) ?? call.elapsedMs,
     fallback: ref !== call.first?.ref,
     attempts: call.attempts,
     ...(answer.toolCalls.length > 0 && { tool_calls: answer.toolCalls }),
@@ -370,7 +359,7 @@ function refuseForbiddenChoice(call: Call): void {
 
 function stopped(call: Call, candidate: Candidate | undefined): NoAnswerError {
   const interruption = call.interruption(candidate);
-  if (candidate) call.recordFailure(candidate, interruption, 0);
+  if (candidate) call.recordInterruption(candidate, interruption);
   return call.failure(interruption);
 }
 

@@ -2,6 +2,7 @@ import type { ModelsConfig, ProviderSettings } from "../config/schema.ts";
 import type { EventBus } from "../core/events.ts";
 import type { AttemptDeadlines, Provider } from "../providers/provider.ts";
 import type { Profile } from "./chain.ts";
+import type { BookAttempt } from "./accounting.ts";
 import { Lane, type LaneSettings } from "./lane.ts";
 
 /** Why a configured provider may not be asked in this run. */
@@ -29,6 +30,7 @@ export interface Serving {
   readonly snapshot: RouterSnapshot;
   readonly lanes: ReadonlyMap<string, Lane>;
   readonly events: EventBus;
+  readonly book: BookAttempt;
 }
 
 export interface SnapshotParts {

@@ -44,7 +44,8 @@ function createRouter(providers: Record<string, Provider>, chain: string[], rand
   const events = createEventBus({ onListenerError: console.error });
   const profile = resolveProfile(models, "local");
   if (!profile) throw new Error("The profile is gone");
-  return new Router(createSnapshot({ models, profile, providers: slots, cloudAllowed: false }), { events, random });
+  const snapshot = createSnapshot({ models, profile, providers: slots, cloudAllowed: false });
+  return new Router(snapshot, { events, book: () => {}, random });
 }
 
 async function callDirectly(provider: Provider): Promise<Timing> {

@@ -7,8 +7,8 @@ function usage(input: number, output: number, cached_input = 0, reasoning = 0): 
 }
 
 /** Sums of binary fractions: equal up to a millionth of a cent. */
-function assertUsd(actual: number, expected: number): void {
-  assert.ok(Math.abs(actual - expected) < 1e-8, `${actual} USD instead of ${expected}`);
+function assertUsd(actual: number | null, expected: number): void {
+  assert.ok(actual !== null && Math.abs(actual - expected) < 1e-8, `${actual} USD instead of ${expected}`);
 }
 
 Deno.test("costOf() multiplies millions of tokens with the price of each kind", () => {
@@ -37,4 +37,9 @@ Deno.test("costOf() never bills less than nothing when more is said to be cached
 
 Deno.test("costOf() is zero for a model that costs nothing", () => {
   assert.equal(costOf(usage(5_000, 5_000, 100, 100), { input: 0, output: 0 }), 0);
+});
+
+Deno.test("costOf() of an unknown price is unknown, whatever was used", () => {
+  assert.equal(costOf(usage(10, 10), null), null);
+  assert.equal(costOf(usage(0, 0), null), null);
 });

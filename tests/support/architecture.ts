@@ -26,6 +26,8 @@ const CONCRETE = new Set([
   "src/providers/groq.ts",
   "src/providers/gemini.ts",
   "src/storage/sqlite.ts",
+  "src/storage/usage_table.ts",
+  "src/storage/usage_book.ts",
   "src/storage/postgres.ts",
   "src/discord/bot.ts",
 ]);

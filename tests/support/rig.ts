@@ -8,9 +8,11 @@ import type { Provider } from "../../src/providers/provider.ts";
 import { createGemini } from "../../src/providers/gemini.ts";
 import { createGroq } from "../../src/providers/groq.ts";
 import { createOllama } from "../../src/providers/ollama.ts";
+import { createAccounting } from "../../src/router/accounting.ts";
 import { resolveProfile } from "../../src/router/chain.ts";
 import { Router } from "../../src/router/router.ts";
 import { createSnapshot, type ProviderSlot, type Refusal, type RouterSnapshot } from "../../src/router/snapshot.ts";
+import type { UsageRow } from "../../src/storage/usage.ts";
 import { startFakeGemini } from "./fake_gemini.ts";
 import { startFakeGroq } from "./fake_groq.ts";
 import { type FakeOllama, type FakeOllamaOptions, startFakeOllama } from "./fake_ollama.ts";
@@ -61,6 +63,8 @@ export interface Rig extends AsyncDisposable {
   readonly events: readonly AgentEvent[];
   /** Origins in the egress ledger, one entry a request. */
   readonly egress: readonly string[];
+  /** Rows for the usage table, one an attempt. */
+  readonly rows: readonly UsageRow[];
   /** Payloads of the events of one name, in order. */
   eventsOf<Name extends EventName>(name: Name): Readonly<EventMap[Name]>[];
   /** Replaces the configuration, as a reload does. */
@@ -78,12 +82,15 @@ export function startRig({ sealed = false, random = () => 0, ollama: ollamaOptio
   bus.subscribe((event) => events.push(event));
   const ledger = { sent: (origin: string) => void egress.push(origin), received: () => {} };
   const snapshotOf = (models: ModelsOptions) => buildSnapshot(models, fakes, ledger, !sealed);
-  const router = new Router(snapshotOf(options), { events: bus, random });
+  const rows: UsageRow[] = [];
+  const book = createAccounting({ record: (row) => void rows.push(row), events: bus });
+  const router = new Router(snapshotOf(options), { events: bus, book, random });
   return {
     ...fakes,
     router,
     events,
     egress,
+    rows,
     eventsOf: (name) => events.flatMap((event) => event.name === name ? [event.data as never] : []),
     reload: (changed) => router.apply(snapshotOf(changed)),
     async [Symbol.asyncDispose]() {

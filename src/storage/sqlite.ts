@@ -1,0 +1,245 @@
+import { dirname } from "node:path";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { AgentError, EXIT, type ExitCode } from "../core/errors.ts";
+import { tryFileLock } from "../core/file_lock.ts";
+import { type Migration, MIGRATIONS } from "./migrations.ts";
+
+/**
+ * Why the database cannot be used: another program holds it (`busy`), its content is broken (`damaged`), there is no
+ * room (`full`), nothing may be written (`read_only`), a newer program made it (`newer`), it is somebody else's
+ * (`foreign`), or anything else (`unusable`).
+ */
+export type StorageProblem = "busy" | "damaged" | "full" | "read_only" | "newer" | "foreign" | "unusable";
+
+/** A database that cannot be used; `problem` says why, the message says it to people. */
+export class StorageError extends AgentError {
+  override readonly name = "StorageError";
+
+  constructor(readonly problem: StorageProblem, path: string, detail?: string, cause?: unknown) {
+    const { message, remedy, exitCode } = EXPLANATIONS[problem];
+    super(`Cannot use the database ${path}: ${detail ?? message}`, { exitCode, remedy, cause });
+  }
+}
+
+interface Explanation {
+  readonly message: string;
+  readonly remedy: string;
+  readonly exitCode: ExitCode;
+}
+
+const EXPLANATIONS: Readonly<Record<StorageProblem, Explanation>> = {
+  busy: {
+    message: "another program holds it",
+    remedy: "Try again in a moment, or close that program.",
+    exitCode: EXIT.tempfail,
+  },
+  damaged: {
+    message: "it is damaged",
+    remedy: "Start any command that asks a model, which sets it aside, or restore a backup of it.",
+    exitCode: EXIT.data,
+  },
+  full: { message: "the disk is full", remedy: "Make room on the disk it lies on.", exitCode: EXIT.unavailable },
+  read_only: {
+    message: "it cannot be written",
+    remedy: "Check who owns it and its folder, and that the disk is not mounted read-only.",
+    exitCode: EXIT.permission,
+  },
+  newer: {
+    message: "a newer version of this program wrote it",
+    remedy: "Update the program, or name another folder with --data.",
+    exitCode: EXIT.config,
+  },
+  foreign: {
+    message: "it belongs to another program",
+    remedy: "Move that file away, or name another folder with --data.",
+    exitCode: EXIT.config,
+  },
+  unusable: {
+    message: "it cannot be opened",
+    remedy: "Check the file, its folder and the disk they lie on.",
+    exitCode: EXIT.unavailable,
+  },
+};
+
+export interface OpenDatabaseOptions {
+  readonly path: string;
+  /** How long a statement waits for another program, in milliseconds; it blocks everything meanwhile. */
+  readonly busyTimeoutMs: number;
+  /** Told the new name of a damaged file that was set aside. */
+  readonly onSetAside: (aside: string) => void;
+  /** Looks through the whole file whatever its size: it has shown damage before. */
+  readonly suspect?: boolean;
+  /** Default: the schema of this program. */
+  readonly migrations?: readonly Migration[];
+}
+
+/** Files up to this size are looked through whenever they are opened, which takes about 1 ms a MiB. */
+const CHECKED_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Opens the database, creates it, or brings it to the schema of this program; before the first step of an upgrade a
+ * copy is left beside it. A damaged file is set aside under a dated name and a new one begun. Never waits for another
+ * process that is opening it.
+ * @throws StorageError
+ */
+export function openDatabase(options: OpenDatabaseOptions): DatabaseSync {
+  const { path, onSetAside } = options;
+  return explaining(path, () => {
+    Deno.mkdirSync(dirname(path), { recursive: true });
+    const open = () => {
+      try {
+        return openLocked(options);
+      } catch (error) {
+        if (problemOf(error) !== "damaged") throw error;
+        onSetAside(setAside(path));
+        return openLocked(options);
+      }
+    };
+    return tryFileLock(`${path}.lock`, open, () => {
+      throw new StorageError("busy", path);
+    });
+  });
+}
+
+function openLocked({ path, busyTimeoutMs, suspect = false, migrations = MIGRATIONS }: OpenDatabaseOptions) {
+  const whole = suspect || sizeOf(path) <= CHECKED_BYTES;
+  const db = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
+  try {
+    if (whole && one(db, "PRAGMA quick_check(1)") !== "ok") throw new StorageError("damaged", path);
+    migrate(db, path, migrations);
+    one(db, "PRAGMA journal_mode = WAL");
+    one(db, "PRAGMA synchronous = NORMAL");
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** Brings the file to the newest version. Nobody else can open it meanwhile, but may have it open already. */
+function migrate(db: DatabaseSync, path: string, migrations: readonly Migration[]): void {
+  const version = Number(one(db, "PRAGMA user_version"));
+  if (version > migrations.length) {
+    const detail = `a newer version of this program wrote it (schema ${version}, this one knows ${migrations.length})`;
+    throw new StorageError("newer", path, detail);
+  }
+  if (version === migrations.length) return;
+  if (version === 0) {
+    if (one(db, "SELECT count(*) FROM sqlite_schema") !== 0) throw new StorageError("foreign", path);
+    one(db, "PRAGMA auto_vacuum = INCREMENTAL"); // for ever: only an empty file can be told
+  } else {
+    one(db, "PRAGMA journal_mode = DELETE"); // refused while anybody else has it open; leaves everything in one file
+    Deno.copyFileSync(path, freeName(`${path}.before-v${migrations.length}`));
+  }
+  for (const [index, step] of migrations.entries()) {
+    if (index < version) continue;
+    inTransaction(db, () => {
+      step(db);
+      one(db, `PRAGMA user_version = ${index + 1}`);
+    });
+  }
+}
+
+/** Runs `action` in one transaction that takes effect as a whole or not at all. */
+export function inTransaction<T>(db: DatabaseSync, action: () => T): T {
+  one(db, "BEGIN IMMEDIATE");
+  try {
+    const result = action();
+    one(db, "COMMIT");
+    return result;
+  } catch (error) {
+    if (db.isTransaction) one(db, "ROLLBACK"); // SQLite has done it by itself when the disk was full
+    throw error;
+  }
+}
+
+/**
+ * The first value of the first row. Statements are prepared rather than executed as text, because only then do SQLite's
+ * errors carry their code.
+ */
+export function one(db: DatabaseSync, sql: string, ...values: SQLInputValue[]): unknown {
+  const row = db.prepare(sql).get(...values);
+  return row && Object.values(row)[0];
+}
+
+/** Runs `action` and turns whatever SQLite or the file system throws into a `StorageError`. */
+export function explaining<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof AgentError) throw error;
+    if (error instanceof Deno.errors.NotCapable) throw outsideSandbox(path, error);
+    throw new StorageError(problemOf(error), path, undefined, error);
+  }
+}
+
+function problemOf(error: unknown): StorageProblem {
+  if (error instanceof StorageError) return error.problem;
+  if (error instanceof Deno.errors.PermissionDenied) return "read_only";
+  if (/read-only|ReadOnly|os error 30\b/i.test(`${error}`)) return "read_only";
+  if (/disk is full|No space left|os error 28\b/.test(`${error}`)) return "full"; // a migration's errors have no code
+  switch (primaryCode(error)) {
+    case 5: // SQLITE_BUSY
+    case 6: // SQLITE_LOCKED
+      return "busy";
+    case 8: // SQLITE_READONLY
+      return "read_only";
+    case 11: // SQLITE_CORRUPT
+    case 26: // SQLITE_NOTADB
+      return "damaged";
+    case 13: // SQLITE_FULL
+      return "full";
+    default:
+      return "unusable";
+  }
+}
+
+/** SQLite's primary result code (sqlite.org/rescode.html): the low byte of the extended one. */
+function primaryCode(error: unknown): number | undefined {
+  const code = error instanceof Error && "errcode" in error ? error.errcode : undefined;
+  return typeof code === "number" ? code & 0xff : undefined;
+}
+
+function outsideSandbox(path: string, cause: Error): AgentError {
+  return new AgentError(`Cannot use the database ${path}: the sandbox of this program does not allow it`, {
+    exitCode: EXIT.permission,
+    remedy: `Add "${dirname(path)}" to permissions.default.read and .write in deno.json, or use ./data.`,
+    cause,
+  });
+}
+
+/** Moves a database away with what belongs to it. */
+function setAside(path: string): string {
+  const aside = freeName(`${path}.damaged-${new Date().toISOString().replaceAll(":", "-")}`);
+  Deno.renameSync(path, aside);
+  for (const suffix of ["-wal", "-shm"]) {
+    try {
+      Deno.renameSync(path + suffix, aside + suffix);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return aside;
+}
+
+/** `name`, or `name-2` and so on when that is taken. */
+function freeName(name: string): string {
+  for (let count = 1;; count++) {
+    const candidate = count === 1 ? name : `${name}-${count}`;
+    try {
+      Deno.lstatSync(candidate);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return candidate;
+      throw error;
+    }
+  }
+}
+
+function sizeOf(path: string): number {
+  try {
+    return Deno.statSync(path).size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 0;
+    throw error;
+  }
+}

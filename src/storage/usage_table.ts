@@ -1,0 +1,197 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { explaining, inTransaction, one, openDatabase, type OpenDatabaseOptions, StorageError } from "./sqlite.ts";
+import { finishSummary } from "./summary.ts";
+import { Tally } from "./tally.ts";
+import type { LocalUsage, StoredUsageRow, UsageQuery, UsageRow, UsageSummary } from "./usage.ts";
+
+/** Rows that wait to be shared, and the mark that says they were. */
+export interface Batch {
+  readonly rows: readonly StoredUsageRow[];
+  readonly lastSeq: number;
+}
+
+/** Columns of a row in the order of the statements; `seq` and the installation are the table's own business. */
+const COLUMNS = [
+  "id",
+  "at_ms",
+  "conversation_id",
+  "role",
+  "profile",
+  "provider",
+  "model",
+  "input_tokens",
+  "cached_input_tokens",
+  "output_tokens",
+  "reasoning_tokens",
+  "total_tokens",
+  "source",
+  "cost_usd",
+  "latency_ms",
+  "first_token_ms",
+  "outcome",
+  "error_kind",
+  "fallback",
+  "chain_position",
+] as const satisfies readonly (keyof UsageRow)[];
+
+/** Rows read at once: what is read in one go blocks everything else for about 10 ms. */
+const PAGE = 10_000;
+
+/**
+ * The local table `token_usage`. Everything is synchronous, as SQLite is, and throws `StorageError`; what reads many
+ * rows lets other work go on between its pages.
+ */
+export class UsageTable implements LocalUsage, Disposable {
+  readonly #db: DatabaseSync;
+  readonly #path: string;
+  readonly #insert: StatementSync;
+  readonly instanceId: string;
+
+  /** @throws StorageError */
+  constructor(options: OpenDatabaseOptions) {
+    this.#path = options.path;
+    this.#db = openDatabase(options);
+    const marks = COLUMNS.map(() => "?").join(", ");
+    this.#insert = this.#db.prepare(
+      `INSERT INTO token_usage (${COLUMNS.join(", ")}) VALUES (${marks}) ON CONFLICT (id) DO NOTHING`,
+    );
+    this.instanceId = String(one(this.#db, "SELECT id FROM installation"));
+  }
+
+  [Symbol.dispose](): void {
+    this.#db.close();
+  }
+
+  /** Writes a row; one whose id is there already stays as it is. */
+  insert(row: UsageRow): void {
+    explaining(this.#path, () => this.#insert.run(...valuesOf(row)));
+  }
+
+  /** Writes all of the rows or none. */
+  insertAll(rows: readonly UsageRow[]): void {
+    explaining(this.#path, () =>
+      inTransaction(this.#db, () => {
+        for (const row of rows) this.#insert.run(...valuesOf(row));
+      }));
+  }
+
+  get count(): number {
+    return explaining(this.#path, () => Number(one(this.#db, "SELECT count(*) FROM token_usage")));
+  }
+
+  async summarize(query: UsageQuery): Promise<UsageSummary> {
+    const tally = new Tally(query);
+    const columns = tally.columns.join(", ");
+    for await (const page of this.#pages(columns, query.dayStarts[0] ?? 0)) {
+      for (const row of page) tally.add(row);
+    }
+    return finishSummary(query, tally.groups(this.instanceId));
+  }
+
+  async *rows(sinceMs: number): AsyncGenerator<StoredUsageRow[]> {
+    for await (const page of this.#pages(COLUMNS.join(", "), sinceMs)) {
+      yield page.map((values) => this.#rowOf(values.slice(1)));
+    }
+  }
+
+  /** The next rows that `storeId` has not confirmed, oldest first; undefined when there are none. */
+  nextBatch(storeId: string, limit: number): Batch | undefined {
+    return explaining(this.#path, () => {
+      const found = this.#select(
+        `SELECT seq, ${COLUMNS.join(", ")} FROM token_usage WHERE seq > ? ORDER BY seq LIMIT ?`,
+        this.#sentSeq(storeId),
+        limit,
+      );
+      const last = found.at(-1);
+      if (!last) return undefined;
+      return { rows: found.map(([, ...values]) => this.#rowOf(values)), lastSeq: Number(last[0]) };
+    });
+  }
+
+  /** Notes that `storeId` has every row up to `lastSeq`. */
+  confirm(storeId: string, lastSeq: number): void {
+    explaining(this.#path, () =>
+      one(
+        this.#db,
+        `INSERT INTO outbox (store_id, sent_seq, confirmed_ms) VALUES (?, ?, ?) ON CONFLICT (store_id)
+         DO UPDATE SET sent_seq = max(sent_seq, excluded.sent_seq), confirmed_ms = excluded.confirmed_ms`,
+        storeId,
+        lastSeq,
+        Date.now(),
+      ));
+  }
+
+  get unshared(): number {
+    return explaining(
+      this.#path,
+      () => Number(one(this.#db, `SELECT count(*) FROM token_usage WHERE seq > ${LAST_CONFIRMED}`)),
+    );
+  }
+
+  prune(beforeMs: number, keepUnshared: boolean): { deleted: number; kept: number } {
+    return explaining(this.#path, () => {
+      const limit = keepUnshared ? `AND seq <= ${LAST_CONFIRMED}` : "";
+      const result = this.#db.prepare(`DELETE FROM token_usage WHERE at_ms < ? ${limit}`).run(beforeMs);
+      this.#db.prepare("PRAGMA incremental_vacuum").all();
+      const kept = Number(one(this.#db, "SELECT count(*) FROM token_usage WHERE at_ms < ?", beforeMs));
+      return { deleted: Number(result.changes), kept };
+    });
+  }
+
+  check(): void {
+    explaining(this.#path, () => {
+      const found = one(this.#db, "PRAGMA integrity_check(1)");
+      if (found !== "ok") throw new StorageError("damaged", this.#path);
+    });
+  }
+
+  #sentSeq(storeId: string): number {
+    return Number(one(this.#db, "SELECT sent_seq FROM outbox WHERE store_id = ?", storeId) ?? 0);
+  }
+
+  /** `seq` and `columns` of every row from `sinceMs` on. Not by an index on the time: one more page a row to write. */
+  async *#pages(columns: string, sinceMs: number): AsyncGenerator<Values[]> {
+    let after = 0;
+    for (;;) {
+      const page = explaining(this.#path, () =>
+        this.#select(
+          `SELECT seq, ${columns} FROM token_usage WHERE seq > ? AND at_ms >= ? ORDER BY seq LIMIT ${PAGE}`,
+          after,
+          sinceMs,
+        ));
+      if (page.length > 0) yield page;
+      if (page.length < PAGE) return;
+      after = Number(page.at(-1)?.[0]);
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+  }
+
+  /** Rows as lists of values: half the time of rows as objects. */
+  #select(sql: string, ...values: SQLInputValue[]): Values[] {
+    const statement = this.#db.prepare(sql) as StatementSync & ReturnsArrays;
+    statement.setReturnArrays(true);
+    return statement.all(...values) as unknown as Values[];
+  }
+
+  #rowOf(values: Values): StoredUsageRow {
+    const row = Object.fromEntries(COLUMNS.map((column, index) => [column, values[index]]));
+    return { ...row, fallback: row.fallback === 1, instance_id: this.instanceId } as unknown as StoredUsageRow;
+  }
+}
+
+/** The values of a row in the order of the columns that were asked for. */
+export type Values = (string | number | null)[];
+
+/** What Deno 2.9 has and its types lack. */
+interface ReturnsArrays {
+  setReturnArrays(enabled: boolean): void;
+}
+
+const LAST_CONFIRMED = "coalesce((SELECT sent_seq FROM outbox ORDER BY confirmed_ms DESC LIMIT 1), 0)";
+
+function valuesOf(row: UsageRow): SQLInputValue[] {
+  return COLUMNS.map((column) => {
+    const value = row[column];
+    return typeof value === "boolean" ? Number(value) : value;
+  });
+}
