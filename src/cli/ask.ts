@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { AgentError, EXIT } from "../core/errors.ts";
-import { formatDuration, printable } from "../core/format.ts";
+import { formatDuration, formatUsd, printable } from "../core/format.ts";
 import { CHAT_ROLES, type GenerateRequest, type ModelResponse, type Role } from "../core/types.ts";
 import type { Router } from "../router/router.ts";
 import { tell, writeJson, writeOut } from "./output.ts";
@@ -130,7 +130,7 @@ function statusLine(response: ModelResponse): string {
   return [
     `${provider}/${model}`,
     `${approximately}${usage.input} + ${usage.output} tokens`,
-    cost(response.cost_usd),
+    response.cost_usd === null ? "price unknown" : formatUsd(response.cost_usd),
     `${formatDuration(latency_ms)}, first token ${formatDuration(first_token_ms)}`,
     ...(finish_reason === "length" ? ["cut at the token limit"] : []),
     ...(content === "" ? [tool_calls ? "answered with tool calls only" : "an empty answer"] : []),
@@ -141,11 +141,6 @@ function statusLine(response: ModelResponse): string {
 function failures({ attempts }: ModelResponse): string {
   return attempts.filter(({ outcome }) => outcome !== "ok")
     .map(({ provider, model, error_kind }) => `${provider}/${model} ${error_kind}`).join(", ");
-}
-
-function cost(usd: number | null): string {
-  if (usd === null) return "price unknown";
-  return usd === 0 ? "$0" : `$${usd.toFixed(6)}`;
 }
 
 function parseTemperature(text: string): number {

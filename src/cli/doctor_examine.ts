@@ -18,6 +18,7 @@ import {
 import { checkDeep } from "./doctor_deep.ts";
 import { failWith, type Finding, ok, warn } from "./doctor_finding.ts";
 import { checkOllama, checkRoles, type Plan, planRun } from "./doctor_ollama.ts";
+import { checkUsage } from "./doctor_usage.ts";
 import type { Session } from "./session.ts";
 import { listenForStop } from "./stop.ts";
 
@@ -58,6 +59,7 @@ export async function* examine(session: Session, options: ExamineOptions): Async
     );
   }
   yield* examineMachine(session, opened.config);
+  if (envFile.env) yield* checkUsage(session);
   if (options.deep && agent) yield* examineDeeply(agent, options);
 }
 

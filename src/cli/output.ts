@@ -53,11 +53,20 @@ function colour(on: number, off: number): Paint {
   return (text) => (Deno.noColor || !Deno.stdout.isTerminal() ? text : `\u001b[${on}m${text}\u001b[${off}m`);
 }
 
+/** Columns `from` to `to`, counted from 0, are flush right: numbers. */
+interface RightColumns {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** Columns as wide as their widest cell, two spaces apart; the first row is the heading. */
-export function table(rows: readonly (readonly string[])[]): string {
+export function table(rows: readonly (readonly string[])[], right: RightColumns = { from: 0, to: -1 }): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => width(row[column] ?? ""))));
-  const line = (row: readonly string[]) =>
-    row.map((cell, column) => cell + " ".repeat(Math.max(0, (widths[column] ?? 0) - width(cell)))).join("  ").trimEnd();
+  const pad = (cell: string, column: number) => {
+    const blanks = " ".repeat(Math.max(0, (widths[column] ?? 0) - width(cell)));
+    return column >= right.from && column <= right.to ? blanks + cell : cell + blanks;
+  };
+  const line = (row: readonly string[]) => row.map(pad).join("  ").trimEnd();
   return rows.map((row, index) => (index === 0 ? paint.bold(line(row)) : line(row))).join("\n") + "\n";
 }
 

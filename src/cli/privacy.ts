@@ -43,7 +43,17 @@ interface PrivacyReport {
   readonly cloud_models: readonly string[];
   readonly sandbox: readonly HostGrant[];
   readonly providers: readonly ProviderReport[];
+  readonly usage: UsageReport;
   readonly egress: readonly LedgerEntry[];
+}
+
+/** Where counts of tokens go; there is no content in them. */
+interface UsageReport {
+  readonly file: string;
+  /** `postgres://host:port` of the table shared with other machines; null when there is none. */
+  readonly shared: string | null;
+  /** Why usage is not shared although DATABASE_URL is set. */
+  readonly problem: string | null;
 }
 
 async function createReport(agent: Agent): Promise<PrivacyReport> {
@@ -51,6 +61,8 @@ async function createReport(agent: Agent): Promise<PrivacyReport> {
   const origins = [...providers].flatMap(([id, slot]) =>
     ("provider" in slot ? slot.provider.origin : models.providers[id]?.base_url) ?? []
   );
+  const { origin: shared, problem } = agent.usage.sharing;
+  if (shared !== null) origins.push(shared);
   const hosts = new Set([...LOOPBACK_HOSTS, ...origins.map(hostAndPort), ...CLOUD_HOSTS, ...DISCORD_HOSTS]);
   return {
     sealed: agent.seal.sealed,
@@ -60,6 +72,7 @@ async function createReport(agent: Agent): Promise<PrivacyReport> {
     cloud_models: findCloudModels(models, profile),
     sandbox: await queryHosts([...hosts]),
     providers: Object.keys(models.providers).map((id) => describeProvider(agent, id)),
+    usage: { file: agent.usage.path, shared, problem },
     egress: agent.ledger.entries(),
   };
 }
@@ -94,6 +107,7 @@ function printReport(report: PrivacyReport): void {
       why,
     ]),
   ]));
+  writeOut(`\nCounts of tokens, and nothing of what was said, go to: ${describeUsage(report.usage)}\n`);
   writeOut("\nWho has been asked so far, by every run on this data folder:\n");
   writeOut(table([
     ["origin", "where", "requests", "sent", "received", "last"],
@@ -113,6 +127,11 @@ function headline({ sealed, sandboxed }: PrivacyReport): string {
   return sealed
     ? "sealed: this process has given up every right to reach a cloud"
     : "open to the cloud: this run was started with --cloud";
+}
+
+function describeUsage({ file, shared, problem }: UsageReport): string {
+  if (shared !== null) return `${file} and ${shared} (DATABASE_URL)`;
+  return problem === null ? `${file} only` : `${file} only. ${problem}`;
 }
 
 function describeCloud(models: readonly string[]): string {

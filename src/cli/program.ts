@@ -11,13 +11,14 @@ import { addInit } from "./init.ts";
 import { addModels } from "./models.ts";
 import { ReaderGoneError, tell, writeJson, writeOut } from "./output.ts";
 import { addPrivacy } from "./privacy.ts";
+import { addUsage } from "./usage.ts";
 import { ResultError } from "./result_error.ts";
 import { type AddCommand, type CommonOptions, Session } from "./session.ts";
 
 /** The version of the program, as deno.json names it. */
 const VERSION = manifest.version;
 
-const COMMANDS: readonly AddCommand[] = [addAsk, addModels, addDoctor, addPrivacy, addInit];
+const COMMANDS: readonly AddCommand[] = [addAsk, addModels, addUsage, addDoctor, addPrivacy, addInit];
 
 /**
  * Runs the program once.

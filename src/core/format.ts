@@ -9,6 +9,12 @@ export function formatWait(ms: number): string {
   return `${Math.ceil(ms / 1000)} s`;
 }
 
+/** An amount of US dollars for people: `$0`, `$0.001234`, `$0.1234`, `$12.34`. */
+export function formatUsd(usd: number): string {
+  if (usd === 0) return "$0";
+  return `$${usd.toFixed(usd < 0.01 ? 6 : usd < 1 ? 4 : 2)}`;
+}
+
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 /** A number of bytes for people: `512 B`, `3.4 GiB`. */

@@ -30,8 +30,18 @@ export function finishSummary({ by, dayStarts }: UsageQuery, open: readonly Open
   return { by, since: new Date(dayStarts[0] ?? 0).toISOString(), groups, total: finishGroup(addUp(open)) };
 }
 
-function finishGroup({ key, latencies, firstTokens, ...sums }: OpenGroup): UsageGroup {
-  return { key, ...sums, latency_ms: percentilesOf(latencies), first_token_ms: percentilesOf(firstTokens) };
+/** Binary fractions add up to noise far behind the point; no price has this many digits. */
+const USD_DIGITS = 10;
+
+function finishGroup({ key, latencies, firstTokens, cost_usd, ...sums }: OpenGroup): UsageGroup {
+  const cost = cost_usd === null ? null : Number(cost_usd.toFixed(USD_DIGITS));
+  return {
+    key,
+    ...sums,
+    cost_usd: cost,
+    latency_ms: percentilesOf(latencies),
+    first_token_ms: percentilesOf(firstTokens),
+  };
 }
 
 function percentilesOf(values: Int32Array): Percentiles {

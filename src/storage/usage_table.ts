@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { explaining, inTransaction, one, openDatabase, type OpenDatabaseOptions, StorageError } from "./sqlite.ts";
 import { finishSummary } from "./summary.ts";
@@ -162,7 +163,7 @@ export class UsageTable implements LocalUsage, Disposable {
       if (page.length > 0) yield page;
       if (page.length < PAGE) return;
       after = Number(page.at(-1)?.[0]);
-      await new Promise((resolve) => setTimeout(resolve));
+      await setImmediate(); // other work goes first
     }
   }
 

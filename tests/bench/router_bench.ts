@@ -2,6 +2,7 @@ import { modelsSchema } from "../../src/config/schema.ts";
 import { createEventBus } from "../../src/core/events.ts";
 import { createOllama } from "../../src/providers/ollama.ts";
 import type { Provider } from "../../src/providers/provider.ts";
+import type { BookAttempt } from "../../src/router/accounting.ts";
 import { resolveProfile } from "../../src/router/chain.ts";
 import { Router } from "../../src/router/router.ts";
 import { createSnapshot, type ProviderSlot } from "../../src/router/snapshot.ts";
@@ -27,7 +28,22 @@ export async function benchRouter(origin: string): Promise<Figure[]> {
   return figures;
 }
 
-function createRouter(providers: Record<string, Provider>, chain: string[], random = Math.random): Router {
+/** A router over the fast fake that books its attempts. */
+export function createFastRouter(origin: string, book: BookAttempt): Router {
+  const fast = createOllama({ id: "fast", baseUrl: origin, ledger });
+  return createRouter({ fast }, ["fast/bench"], { book });
+}
+
+interface RouterOptions {
+  readonly random?: () => number;
+  readonly book?: BookAttempt;
+}
+
+function createRouter(
+  providers: Record<string, Provider>,
+  chain: string[],
+  { random = Math.random, book = () => {} }: RouterOptions = {},
+): Router {
   const models = modelsSchema.parse({
     profile: "local",
     providers: Object.fromEntries(
@@ -45,7 +61,7 @@ function createRouter(providers: Record<string, Provider>, chain: string[], rand
   const profile = resolveProfile(models, "local");
   if (!profile) throw new Error("The profile is gone");
   const snapshot = createSnapshot({ models, profile, providers: slots, cloudAllowed: false });
-  return new Router(snapshot, { events, book: () => {}, random });
+  return new Router(snapshot, { events, book, random });
 }
 
 async function callDirectly(provider: Provider): Promise<Timing> {
@@ -146,7 +162,7 @@ async function benchRefused(provider: Provider): Promise<Figure> {
   const dead = createOllama({ id: "dead", baseUrl: closedOrigin(), ledger });
   const times: number[] = [];
   for (let round = 0; round < 30; round++) {
-    const router = createRouter({ dead, fast: provider }, ["dead/bench", "fast/bench"], () => 0);
+    const router = createRouter({ dead, fast: provider }, ["dead/bench", "fast/bench"], { random: () => 0 });
     times.push((await callRouter(router)).totalMs - PAUSE_MS);
   }
   return {
@@ -161,7 +177,7 @@ async function benchRefused(provider: Provider): Promise<Figure> {
 /** What an open breaker at the head of the chain costs a call. */
 async function benchOpenBreaker(provider: Provider): Promise<Figure> {
   const dead = createOllama({ id: "dead", baseUrl: closedOrigin(), ledger });
-  const broken = createRouter({ dead, fast: provider }, ["dead/bench", "fast/bench"], () => 0);
+  const broken = createRouter({ dead, fast: provider }, ["dead/bench", "fast/bench"], { random: () => 0 });
   while (broken.lanes.dead?.breaker !== "open") await callRouter(broken);
   const healthy = createRouter({ fast: provider }, ["fast/bench"]);
   const skipped: number[] = [];
