@@ -27,6 +27,9 @@ const ENV_TEXT = `# Secrets and addresses of django-agent. None is needed to sta
 # Where Ollama listens, if not at 127.0.0.1:11434.
 # OLLAMA_HOST=
 
+# A PostgreSQL that several machines share their token counts in. Without it they stay in ./data/django.db.
+# DATABASE_URL=postgres://user:password@127.0.0.1:5432/name
+
 # How much is logged: error, warn, info, debug.
 # DJANGO_LOG_LEVEL=
 `;

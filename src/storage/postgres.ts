@@ -93,7 +93,7 @@ export async function connectPostgres(options: ConnectOptions): Promise<SharedUs
     return new PostgresUsage(connection, schema.storeId);
   } catch (error) {
     await connection.close();
-    throw error instanceof ForeignTableError ? foreignTable(target) : error;
+    throw error;
   }
 }
 
@@ -136,7 +136,7 @@ class PostgresUsage implements SharedUsage {
   }
 }
 
-/** One connection that counts its traffic, and ends when an answer takes too long. */
+/** One connection that counts its traffic, and ends for good when an answer takes too long or the server hangs up. */
 class Connection {
   readonly #target: DatabaseTarget;
   readonly #traffic: Traffic;
@@ -144,6 +144,7 @@ class Connection {
   readonly #timeoutMs: number;
   readonly #sql: Sql;
   readonly #ended = new AbortController();
+  #opened = false;
   #socket: Socket | undefined;
   #counted = { sent: 0, received: 0 };
 
@@ -189,7 +190,8 @@ class Connection {
       this.#signal.throwIfAborted();
       return await Promise.race([work(this.#sql), ended.promise]);
     } catch (error) {
-      if (error instanceof AgentError || error instanceof ForeignTableError) throw error;
+      if (error instanceof AgentError) throw error;
+      if (error instanceof ForeignTableError) throw foreignTable(this.#target);
       throw describePostgresError(error, this.#target);
     } finally {
       clearTimeout(timer);
@@ -204,15 +206,24 @@ class Connection {
   }
 
   async close(): Promise<void> {
-    await this.#sql.end({ timeout: 1 }).catch(() => {});
-    this.#socket?.destroy();
+    const hangUp = () => void this.#socket?.destroy();
+    this.#signal.addEventListener("abort", hangUp, { once: true });
+    // On a connection that has ended the driver would wait for the answer to what was under way.
+    const ended = this.#ended.signal.aborted || (this.#socket?.destroyed ?? true);
+    await this.#sql.end({ timeout: ended ? 0 : 1 }).catch(() => {});
+    this.#signal.removeEventListener("abort", hangUp);
+    hangUp();
     this.#count();
   }
 
+  /** The driver would connect anew by itself, at once and again and again where somebody accepts and hangs up. */
   async #openSocket(): Promise<Socket> {
-    this.#traffic.sent(this.#target.origin, 0);
-    this.#counted = { sent: 0, received: 0 };
-    this.#socket = await openSocket(this.#target, this.#ended.signal);
+    if (this.#opened) throw Object.assign(new Error("The connection has ended"), { code: "CONNECTION_CLOSED" });
+    this.#opened = true;
+    this.#socket = await openSocket(this.#target, {
+      signal: this.#ended.signal,
+      onConnect: () => this.#traffic.sent(this.#target.origin, 0),
+    });
     return this.#socket;
   }
 

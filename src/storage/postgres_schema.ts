@@ -61,15 +61,24 @@ export function parseComment([row]: readonly { readonly comment?: string | null 
 /** There is a table of that name which this program did not create. */
 export class ForeignTableError extends Error {}
 
-/** Brings the schema to this program's version, one installation at a time. */
+/**
+ * Brings the schema to this program's version, one installation at a time. `sql` must be one connection, and be closed
+ * when this fails: nothing has changed then. The driver's own `begin` would send ROLLBACK into a connection that has
+ * ended, and throw where nobody can catch it.
+ */
 export async function migrateSchema(sql: Sql): Promise<SchemaState> {
-  return await sql.begin(async (transaction) => {
-    await transaction.unsafe(`SELECT pg_advisory_xact_lock(${LOCK})`);
-    const { version, storeId } = await readSchema(transaction as unknown as Sql);
-    if (version >= SCHEMA_VERSION) return { version, storeId };
-    for (const step of STEPS.slice(version)) await transaction.unsafe(step).simple();
-    const name = storeId ?? crypto.randomUUID();
-    await transaction.unsafe(`COMMENT ON TABLE token_usage IS 'django-agent schema ${SCHEMA_VERSION}, store ${name}'`);
-    return { version: SCHEMA_VERSION, storeId: name };
-  });
+  // At a stricter level what another installation created while we waited for the lock would be seen in part only.
+  await sql.unsafe("BEGIN ISOLATION LEVEL READ COMMITTED");
+  await sql.unsafe(`SELECT pg_advisory_xact_lock(${LOCK})`);
+  const found = await readSchema(sql);
+  const state = found.version < SCHEMA_VERSION ? await upgrade(sql, found) : found;
+  await sql.unsafe("COMMIT");
+  return state;
+}
+
+async function upgrade(sql: Sql, { version, storeId }: SchemaState): Promise<SchemaState> {
+  for (const step of STEPS.slice(version)) await sql.unsafe(step);
+  const name = storeId ?? crypto.randomUUID();
+  await sql.unsafe(`COMMENT ON TABLE token_usage IS 'django-agent schema ${SCHEMA_VERSION}, store ${name}'`);
+  return { version: SCHEMA_VERSION, storeId: name };
 }

@@ -8,6 +8,15 @@ import { howToAllow, isAllowed } from "../core/sandbox.ts";
 /** Length 8 and the code for TLS (PostgreSQL manual, "Message Formats", SSLRequest). */
 const SSL_REQUEST = Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47);
 const WILLING = "S".charCodeAt(0);
+/** What a server's first message can be: Authentication, ErrorResponse, NoticeResponse, NegotiateProtocolVersion. */
+const FIRST_MESSAGES = new TextEncoder().encode("RENv");
+
+export interface OpenSocketOptions {
+  /** Ends the attempt. */
+  readonly signal: AbortSignal;
+  /** Called when the connection is about to be made: nothing of ours stands in its way. */
+  readonly onConnect: () => void;
+}
 
 /**
  * Opens a connection to the server, encrypted as the target wants it. Done here and not by the driver, which would
@@ -15,24 +24,29 @@ const WILLING = "S".charCodeAt(0);
  * @throws AgentError (exit 77) when the sandbox does not allow it, (exit 78) when a file of the target cannot be read;
  * whatever connecting throws
  */
-export async function openSocket(target: DatabaseTarget, signal: AbortSignal): Promise<net.Socket> {
+export async function openSocket(
+  target: DatabaseTarget,
+  { signal, onConnect }: OpenSocketOptions,
+): Promise<net.Socket> {
   const { host, port, tls: { mode } } = target;
   requireGrant(target);
   const options = tlsOptions(target);
+  signal.throwIfAborted();
+  onConnect();
   const socket = net.connect({ host, port });
   const abandon = () => socket.destroy();
   signal.addEventListener("abort", abandon, { once: true });
   try {
     await once(socket, "connect", { signal });
     socket.setNoDelay(true); // or every batch waits 40 ms for the server's delayed acknowledgement
-    if (mode === "disable") return socket;
+    if (mode === "disable") return requirePostgres(socket);
     if (await offersTls(socket, signal)) {
       const secured = tls.connect({ socket, ...options });
       await once(secured, "secureConnect", { signal });
       return secured;
     }
-    if (mode === "prefer") return socket;
-    throw Object.assign(new Error("The server has no TLS"), { code: "NO_TLS" });
+    if (mode === "prefer") return requirePostgres(socket);
+    throw withCode("NO_TLS", "The server has no TLS");
   } catch (error) {
     socket.destroy();
     throw error;
@@ -42,13 +56,35 @@ export async function openSocket(target: DatabaseTarget, signal: AbortSignal): P
 }
 
 async function offersTls(socket: net.Socket, signal: AbortSignal): Promise<boolean> {
-  socket.write(SSL_REQUEST);
-  const [answer] = await once(socket, "data", { signal });
-  // More than the one byte would be somebody on the way who wants it taken for the server's word (CVE-2021-23222).
-  if (!(answer instanceof Uint8Array) || answer.length !== 1) {
-    throw Object.assign(new Error("This is not how PostgreSQL answers"), { code: "NO_POSTGRES" });
+  const hungUp = new AbortController();
+  const onClose = () => hungUp.abort(withCode("CONNECTION_CLOSED", "The server hung up"));
+  socket.once("close", onClose);
+  try {
+    socket.write(SSL_REQUEST);
+    const [answer] = await once(socket, "data", { signal: AbortSignal.any([signal, hungUp.signal]) });
+    // More than the one byte would be somebody on the way who wants it taken for the server's word (CVE-2021-23222).
+    if (!(answer instanceof Uint8Array) || answer.length !== 1) throw notPostgres();
+    return answer[0] === WILLING;
+  } catch (error) {
+    throw hungUp.signal.aborted ? hungUp.signal.reason : error;
+  } finally {
+    socket.off("close", onClose);
   }
-  return answer[0] === WILLING;
+}
+
+/** The driver would wait for the rest of a message when something else answers. */
+function requirePostgres(socket: net.Socket): net.Socket {
+  return socket.once("data", ([first = 0]: Uint8Array) => {
+    if (!FIRST_MESSAGES.includes(first)) socket.destroy(notPostgres());
+  });
+}
+
+function notPostgres(): Error {
+  return withCode("NO_POSTGRES", "This is not how PostgreSQL answers");
+}
+
+function withCode(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
 }
 
 function tlsOptions({ host, tls: { mode, rootCert, cert, key } }: DatabaseTarget): tls.ConnectionOptions {
