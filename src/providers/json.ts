@@ -22,9 +22,12 @@ export function isTextOrNothing(value: unknown): value is string | null | undefi
   return typeof value === "string" || value === undefined || value === null;
 }
 
-/** A finite number that is not negative, or `undefined`. */
+/** No count is larger, and a few of them added up are still whole numbers to JavaScript. */
+const LARGEST_COUNT = 2 ** 50;
+
+/** A number from 0 on, rounded to a whole one, or `undefined` for anything else and for what cannot be a count. */
 export function asCount(value: unknown): number | undefined {
-  return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : undefined;
+  return typeof value === "number" && value >= 0 && value <= LARGEST_COUNT ? Math.round(value) : undefined;
 }
 
 /** Exactly `count` lists of numbers, none of them empty, or `undefined`. */

@@ -47,10 +47,7 @@ export function createAccounting({ record, events }: AccountingDependencies): Bo
 
 function rowOf(attempt: RunningAttempt, { outcome, error_kind, usage }: AttemptEnd): UsageRow {
   const { call, candidate } = attempt;
-  const { source, ...counts } = usage ?? NOTHING;
-  const input = storableCount(counts.input);
-  const cached_input = storableCount(counts.cached_input);
-  const output = storableCount(counts.output);
+  const { input, cached_input, output, reasoning, total, source } = usage ?? NOTHING;
   const firstTokenMs = attempt.firstTokenMs();
   return {
     id: newTimeOrderedId(),
@@ -63,8 +60,8 @@ function rowOf(attempt: RunningAttempt, { outcome, error_kind, usage }: AttemptE
     input_tokens: input,
     cached_input_tokens: cached_input,
     output_tokens: output,
-    reasoning_tokens: storableCount(counts.reasoning),
-    total_tokens: storableCount(counts.total),
+    reasoning_tokens: reasoning,
+    total_tokens: total,
     source,
     cost_usd: costOf({ input, cached_input, output }, candidate.price),
     latency_ms: Math.round(attempt.elapsedMs),
@@ -81,9 +78,4 @@ const NOTHING = { input: 0, cached_input: 0, output: 0, reasoning: 0, total: 0, 
 /** A conversation id comes from outside, and a database refuses control characters and half characters. */
 function storableId(id: string | undefined): string | null {
   return id === undefined ? null : id.slice(0, MAX_ID_LENGTH).replace(/\p{Cc}/gu, "").toWellFormed();
-}
-
-/** Counts come from outside too, and a database refuses parts of a token and cannot give back more than this. */
-function storableCount(tokens: number): number {
-  return Math.min(Math.round(tokens), Number.MAX_SAFE_INTEGER);
 }
