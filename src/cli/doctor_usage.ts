@@ -7,9 +7,16 @@ import type { Session } from "./session.ts";
 export async function* checkUsage(session: Session): AsyncGenerator<Finding> {
   await using opened = await session.openUsage();
   const { book } = opened;
-  yield await checkLocal(book);
+  yield await exists(book.path)
+    ? await checkLocal(book)
+    : ok("usage database", `${book.path} comes with the first call`);
   const { origin, problem } = book.sharing;
   if (origin !== null || problem !== null) yield await checkShared(book);
+}
+
+/** Only what is there is looked at: a check leaves nothing behind. */
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
 }
 
 async function checkLocal(book: UsageBook): Promise<Finding> {
@@ -28,7 +35,7 @@ async function checkShared(book: UsageBook): Promise<Finding> {
   const name = "shared usage";
   try {
     await book.openShared();
-    const { unshared } = await book.openLocal();
+    const { unshared } = await exists(book.path) ? await book.openLocal() : { unshared: 0 };
     const waiting = unshared === 0
       ? "everything has been sent"
       : `${unshared.toLocaleString("en")} rows wait to be sent`;

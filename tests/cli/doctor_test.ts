@@ -46,6 +46,7 @@ Deno.test("doctor has nothing to say where all is well", async () => {
     "configuration folder",
     "data folder",
     "free disk",
+    "usage database",
   ]);
   assert.ok(find(findings, "provider home").detail.includes(ollama.origin));
   assert.match(find(findings, "configuration").detail, /profile private \(local only\)/);
