@@ -28,6 +28,7 @@ export interface DatabaseTarget {
 }
 
 const PARAMETERS = ["sslmode", "sslrootcert", "sslcert", "sslkey"] as const;
+const ENCODE = "Write signs in a password as codes: @ as %40, / as %2F, ? as %3F, # as %23.";
 const EXAMPLE = "postgres://user:password@127.0.0.1:5432/name";
 
 /**
@@ -36,21 +37,25 @@ const EXAMPLE = "postgres://user:password@127.0.0.1:5432/name";
  */
 export function parseDatabaseUrl(text: string): DatabaseTarget {
   const url = URL.parse(text);
-  if (!url) throw refuse("it is not an address", `Write it like ${EXAMPLE}; encode signs like @ and / in a password.`);
+  if (!url) throw refuse("it is not an address", `Write it like ${EXAMPLE}. ${ENCODE}`);
   if (url.protocol !== "postgres:" && url.protocol !== "postgresql:") {
+    // Of `user:password@host` the scheme would be the user.
+    if (!url.href.startsWith(`${url.protocol}//`)) throw refuse("it has no scheme", `Write it like ${EXAMPLE}.`);
     throw refuse(`the scheme ${url.protocol}// is not PostgreSQL's`, `Write it like ${EXAMPLE}.`);
   }
-  if (url.hostname === "" || /[%,/]/.test(url.hostname)) {
+  // The rest of a password that was not encoded: nothing of it may be taken for a name, and shown.
+  if (/@/.test(url.pathname + url.search)) throw refuse("it holds an @ behind the host", ENCODE);
+  if (url.hash !== "") throw refuse("it holds a #", ENCODE);
+  const host = readHost(url.hostname);
+  if (host === undefined) {
     throw refuse(
       "it does not name one host",
       "Name the host or its address; sockets and lists of hosts are not supported.",
     );
   }
   if (url.port === "0") throw refuse("nothing can listen on port 0", `Write it like ${EXAMPLE}.`);
-  if (url.hash !== "") throw refuse("it holds a #", "Write # in a password as %23.");
   const user = decode(url.username);
   if (user === "") throw refuse("it names no user", `Write it like ${EXAMPLE}.`);
-  const host = url.hostname.toLowerCase();
   const port = url.port === "" ? 5432 : Number(url.port);
   return {
     host: host.replace(/^\[|\]$/g, ""),
@@ -63,6 +68,14 @@ export function parseDatabaseUrl(text: string): DatabaseTarget {
     origin: `postgres://${host}:${port}`,
     local: isLoopbackOrPrivate(host),
   };
+}
+
+/**
+ * The host as a web address would name it, because it is looked up like one: `0x08080808` is no machine of this network
+ * but 8.8.8.8. Undefined when it is none.
+ */
+function readHost(hostname: string): string | undefined {
+  return hostname === "" || hostname.includes(",") ? undefined : URL.parse(`http://${hostname}/`)?.hostname;
 }
 
 function readTls(parameters: URLSearchParams): DatabaseTarget["tls"] {

@@ -120,7 +120,7 @@ class PostgresUsage implements SharedUsage {
   async *rows(sinceMs: number): AsyncGenerator<StoredUsageRow[]> {
     const page = `SELECT ${FROM_TABLE} FROM token_usage WHERE (at, id) > (to_timestamp($1 / 1000.0), $2::uuid)
       ORDER BY at, id LIMIT ${PAGE}`;
-    let after = { at_ms: sinceMs - 0.001, id: "00000000-0000-0000-0000-000000000000" };
+    let after = { at_ms: sinceMs, id: "00000000-0000-0000-0000-000000000000" };
     for (;;) {
       const { at_ms, id } = after;
       const rows = await this.#connection.run((sql) => sql.unsafe<StoredUsageRow[]>(page, [at_ms, id]));
@@ -188,6 +188,7 @@ class Connection {
     this.#signal.addEventListener("abort", end, { once: true });
     try {
       this.#signal.throwIfAborted();
+      if (this.#ended.signal.aborted || this.#socket?.destroyed) throw this.failure("CONNECTION_CLOSED");
       return await Promise.race([work(this.#sql), ended.promise]);
     } catch (error) {
       if (error instanceof AgentError) throw error;
@@ -209,7 +210,7 @@ class Connection {
     const hangUp = () => void this.#socket?.destroy();
     this.#signal.addEventListener("abort", hangUp, { once: true });
     // On a connection that has ended the driver would wait for the answer to what was under way.
-    const ended = this.#ended.signal.aborted || (this.#socket?.destroyed ?? true);
+    const ended = this.#socket?.destroyed ?? true;
     await this.#sql.end({ timeout: ended ? 0 : 1 }).catch(() => {});
     this.#signal.removeEventListener("abort", hangUp);
     hangUp();
@@ -224,7 +225,7 @@ class Connection {
       signal: this.#ended.signal,
       onConnect: () => this.#traffic.sent(this.#target.origin, 0),
     });
-    return this.#socket;
+    return this.#socket.once("close", () => this.#ended.abort());
   }
 
   #count(): void {

@@ -40,18 +40,16 @@ interface Explanation {
 
 const AGAIN = "It is tried again; check that the server runs and can be reached.";
 
-function explain(code: string, error: unknown, { user, database, tls }: DatabaseTarget): Explanation {
-  if (isTlsError(code)) {
-    return setup(
-      `its certificate is not accepted (${code})`,
-      tls.rootCert === undefined
-        ? "Name the certificate of its authority with sslrootcert in DATABASE_URL."
-        : "Check sslrootcert, and that DATABASE_URL names the host as the certificate does.",
-    );
-  }
+function explain(code: string, error: unknown, target: DatabaseTarget): Explanation {
+  const { user, database } = target;
+  if (isTlsError(code)) return explainTls(code, target);
   switch (code) {
-    case "28P01":
     case "28000":
+      return setup(
+        `it does not let user "${user}" in from here like this`,
+        "Let it do so: add a line to pg_hba.conf of the server, or correct user or sslmode in DATABASE_URL.",
+      );
+    case "28P01":
       return setup(`it does not accept user "${user}" with that password`, "Correct user or password in DATABASE_URL.");
     case "3D000":
       return setup(`it has no database "${database}"`, `Create it: createdb -O ${user} ${database}`);
@@ -82,14 +80,36 @@ function explain(code: string, error: unknown, { user, database, tls }: Database
     case "ETIMEDOUT":
       return away("it did not answer in time", AGAIN);
   }
-  if (/^2[23]/.test(code)) {
-    return { problem: "data", what: `it refuses a row (${code})`, remedy: "Check its triggers." };
+  // What is wrong with a value, breaks a rule, or is refused by a trigger.
+  if (/^(2[23]...|P0001)$/.test(code)) {
+    return { problem: "data", what: `it refuses a row (${code})`, remedy: "Check its constraints and triggers." };
+  }
+  if (/^42...$/.test(code)) {
+    return setup(
+      `the table token_usage is not as this program created it (${code})`,
+      "Rename or drop it: it is created anew, and every installation sends its rows again.",
+    );
   }
   return away(describeUnknown(code, error), AGAIN);
 }
 
+function explainTls(code: string, { tls: { rootCert } }: DatabaseTarget): Explanation {
+  if (code.startsWith("ERR_SSL_")) {
+    return setup(
+      `encrypting the connection failed (${code})`,
+      "Check its TLS, and sslcert and sslkey in DATABASE_URL.",
+    );
+  }
+  return setup(
+    `its certificate is not accepted (${code})`,
+    rootCert === undefined
+      ? "Name the certificate of its authority with sslrootcert in DATABASE_URL."
+      : "Check sslrootcert, and that DATABASE_URL names the host as the certificate does.",
+  );
+}
+
 function describeUnknown(code: string, error: unknown): string {
-  if (/^(57P|08|CONNECTION_)/.test(code) || code === "ECONNRESET") return `the connection ended (${code})`;
+  if (/^(57P|08|CONNECTION_|ECONNRESET$|EPIPE$)/.test(code)) return `the connection ended (${code})`;
   if (code !== "") return `it failed with ${code}`;
   return `it failed with an unexpected ${error instanceof Error ? error.name : typeof error}`;
 }

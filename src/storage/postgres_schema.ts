@@ -41,9 +41,14 @@ export interface SchemaState {
 /** The version this program knows. */
 export const SCHEMA_VERSION = STEPS.length;
 
-/** Version and name of the table stand in its comment, so they go when it goes. No row when there is no table. */
-export const SELECT_COMMENT = `SELECT obj_description(to_regclass('token_usage'), 'pg_class') AS comment
-  WHERE to_regclass('token_usage') IS NOT NULL`;
+/**
+ * Version and name of the table stand in its comment, so they go when it goes. No row when there is no table. Not
+ * `to_regclass`: it answers from a cache, which knows nothing yet of a table created while we waited for the lock.
+ */
+export const SELECT_COMMENT = `SELECT description AS comment
+  FROM pg_catalog.pg_class AS found
+  LEFT JOIN pg_catalog.pg_description ON objoid = found.oid AND classoid = 'pg_catalog.pg_class'::regclass AND objsubid = 0
+  WHERE relname = 'token_usage' AND pg_catalog.pg_table_is_visible(found.oid)`;
 
 /** What is there. @throws ForeignTableError */
 export async function readSchema(sql: Sql): Promise<SchemaState> {

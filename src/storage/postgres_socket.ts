@@ -31,7 +31,6 @@ export async function openSocket(
   const { host, port, tls: { mode } } = target;
   requireGrant(target);
   const options = tlsOptions(target);
-  signal.throwIfAborted();
   onConnect();
   const socket = net.connect({ host, port });
   const abandon = () => socket.destroy();

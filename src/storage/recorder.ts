@@ -68,7 +68,6 @@ export class Recorder implements Disposable {
 
   /** Brings in what waits if it can, and lets go of the database. What cannot be kept is told. */
   [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
     if (this.#memory.length > 0) {
       this.#catchUp();
       if (this.#memory.length > 0) this.#writePending(this.#memory, () => this.#memory = []);
@@ -80,6 +79,7 @@ export class Recorder implements Disposable {
         "Make room for the data folder.",
       );
     }
+    clearTimeout(this.#timer); // last: catching up plans the next look
     this.#close();
   }
 

@@ -7,11 +7,19 @@ import type { Batch } from "./usage_table.ts";
 
 /** Rows sent at once. */
 const BATCH = 500;
-/** Rows that come close together go together: how long the first waits for others, in milliseconds. */
-const GATHER_MS = 100;
-/** How often the outbox is looked into without being told: other processes write to it too. */
-const LOOK_MS = 10_000;
-const BACKOFF_MS = { first: 1000, longest: 60_000 };
+
+/** How long the sender waits for what, in milliseconds. */
+export interface SenderPauses {
+  /** For more rows when one has come: those that come close together go together. */
+  readonly gather: number;
+  /** Before the outbox is looked into without being told: other processes write to it too. */
+  readonly look: number;
+  /** Before the server is tried again for the first time, and at most; jitter takes up to a half of it. */
+  readonly retry: number;
+  readonly longestRetry: number;
+}
+
+const PAUSES: SenderPauses = { gather: 100, look: 10_000, retry: 1000, longestRetry: 60_000 };
 
 /** The local table as far as the sender needs it. */
 export interface Outbox {
@@ -30,6 +38,7 @@ export interface SenderOptions {
   readonly inform: (message: string) => void;
   /** Random number in [0, 1) for the jitter of the pauses. */
   readonly random?: () => number;
+  readonly pauses?: SenderPauses;
 }
 
 export interface SenderStatus {
@@ -44,6 +53,7 @@ export interface SenderStatus {
  */
 export class Sender {
   readonly #options: SenderOptions;
+  readonly #pauses: SenderPauses;
   readonly #ending = new AbortController();
   #running: Promise<void> | undefined;
   #stopping = false;
@@ -56,6 +66,7 @@ export class Sender {
 
   constructor(options: SenderOptions) {
     this.#options = options;
+    this.#pauses = options.pauses ?? PAUSES;
   }
 
   get status(): SenderStatus {
@@ -158,13 +169,14 @@ export class Sender {
 
   async #backOff(): Promise<void> {
     const { random = Math.random } = this.#options;
-    const ms = Math.min(BACKOFF_MS.longest, BACKOFF_MS.first * 2 ** (this.#failures - 1));
+    const { retry, longestRetry } = this.#pauses;
+    const ms = Math.min(longestRetry, retry * 2 ** (this.#failures - 1));
     await this.#sleep(ms * (0.5 + random() / 2));
   }
 
   async #awaitNews(): Promise<void> {
-    await this.#sleep(LOOK_MS, this.#news.promise);
-    await this.#sleep(GATHER_MS);
+    await this.#sleep(this.#pauses.look, this.#news.promise);
+    await this.#sleep(this.#pauses.gather);
     this.#news = Promise.withResolvers();
   }
 

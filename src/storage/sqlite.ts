@@ -73,6 +73,8 @@ export interface OpenDatabaseOptions {
   readonly migrations?: readonly Migration[];
 }
 
+/** Says in the head of the file that it is this program's: "djgo". */
+const APPLICATION_ID = 0x646a676f;
 /** Files up to this size are looked through whenever they are opened, which takes about 1 ms a MiB. */
 const CHECKED_BYTES = 16 * 1024 * 1024;
 
@@ -101,11 +103,15 @@ export function openDatabase(options: OpenDatabaseOptions): DatabaseSync {
   });
 }
 
-function openLocked({ path, busyTimeoutMs, suspect = false, migrations = MIGRATIONS }: OpenDatabaseOptions) {
-  const whole = suspect || sizeOf(path) <= CHECKED_BYTES;
-  const db = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
+function openLocked(options: OpenDatabaseOptions): DatabaseSync {
+  const { path, busyTimeoutMs: timeout, migrations = MIGRATIONS } = options;
+  const unfolded = sizeOf(`${path}-wal`) > 0;
+  if (unfolded && sizeOf(path) === 0) throw new StorageError("damaged", path); // SQLite would delete the -wal
+  // Closing a connection that may write folds the -wal in: nothing for a file that is damaged or somebody else's.
+  if (unfolded) examine(new DatabaseSync(path, { timeout, readOnly: true }), options).close();
+  const db = new DatabaseSync(path, { timeout, enableForeignKeyConstraints: true });
+  if (!unfolded) examine(db, options);
   try {
-    if (whole && one(db, "PRAGMA quick_check(1)") !== "ok") throw new StorageError("damaged", path);
     migrate(db, path, migrations);
     one(db, "PRAGMA journal_mode = WAL");
     one(db, "PRAGMA synchronous = NORMAL");
@@ -116,28 +122,65 @@ function openLocked({ path, busyTimeoutMs, suspect = false, migrations = MIGRATI
   }
 }
 
+/** Gives `db` back when it is this program's, of a version it knows, and whole; closes it otherwise. Writes nothing. */
+function examine(db: DatabaseSync, { path, suspect, migrations = MIGRATIONS }: OpenDatabaseOptions): DatabaseSync {
+  try {
+    const owner = one(db, "PRAGMA application_id");
+    const fresh = owner === 0 && one(db, "SELECT count(*) FROM sqlite_schema") === 0;
+    if (!fresh && owner !== APPLICATION_ID) throw new StorageError("foreign", path);
+    const version = Number(one(db, "PRAGMA user_version"));
+    if (version > migrations.length) {
+      const known = `schema ${version}, this one knows ${migrations.length}`;
+      throw new StorageError("newer", path, `a newer version of this program wrote it (${known})`);
+    }
+    const whole = suspect || version < migrations.length || sizeOf(path) <= CHECKED_BYTES;
+    if (whole && one(db, `PRAGMA ${suspect ? "integrity_check" : "quick_check"}(1)`) !== "ok") {
+      throw new StorageError("damaged", path);
+    }
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
 /** Brings the file to the newest version. Nobody else can open it meanwhile, but may have it open already. */
 function migrate(db: DatabaseSync, path: string, migrations: readonly Migration[]): void {
-  const version = Number(one(db, "PRAGMA user_version"));
-  if (version > migrations.length) {
-    const detail = `a newer version of this program wrote it (schema ${version}, this one knows ${migrations.length})`;
-    throw new StorageError("newer", path, detail);
-  }
+  const versionOf = () => Number(one(db, "PRAGMA user_version"));
+  const version = versionOf();
   if (version === migrations.length) return;
+  let copy: string | undefined;
   if (version === 0) {
-    if (one(db, "SELECT count(*) FROM sqlite_schema") !== 0) throw new StorageError("foreign", path);
     one(db, "PRAGMA auto_vacuum = INCREMENTAL"); // for ever: only an empty file can be told
+    one(db, `PRAGMA application_id = ${APPLICATION_ID}`);
   } else {
     one(db, "PRAGMA journal_mode = DELETE"); // refused while anybody else has it open; leaves everything in one file
-    Deno.copyFileSync(path, freeName(`${path}.before-v${migrations.length}`));
+    copy = copyBeside(path, `${path}.before-v${migrations.length}`);
   }
-  for (const [index, step] of migrations.entries()) {
-    if (index < version) continue;
-    inTransaction(db, () => {
-      step(db);
-      one(db, `PRAGMA user_version = ${index + 1}`);
-    });
+  try {
+    for (const [index, step] of migrations.entries()) {
+      if (index < version) continue;
+      inTransaction(db, () => {
+        step(db);
+        one(db, `PRAGMA user_version = ${index + 1}`);
+      });
+    }
+  } catch (error) {
+    if (copy !== undefined && versionOf() === version) Deno.removeSync(copy); // the file is still the same
+    throw error;
   }
+}
+
+/** Copies the file under a name that is free; leaves no half of it. */
+function copyBeside(path: string, name: string): string {
+  const copy = freeName(name);
+  try {
+    Deno.copyFileSync(path, copy);
+  } catch (error) {
+    unlessMissing(() => Deno.removeSync(copy));
+    throw error;
+  }
+  return copy;
 }
 
 /** Runs `action` in one transaction that takes effect as a whole or not at all. */
@@ -178,7 +221,9 @@ function problemOf(error: unknown): StorageProblem {
   if (error instanceof Deno.errors.PermissionDenied) return "read_only";
   if (/read-only|ReadOnly|os error 30\b/i.test(`${error}`)) return "read_only";
   if (/disk is full|No space left|os error 28\b/.test(`${error}`)) return "full"; // a migration's errors have no code
-  switch (primaryCode(error)) {
+  const code = resultCode(error);
+  if (code === SHARED_MEMORY_TOO_SMALL) return "full";
+  switch (code & 0xff) { // without what extends it
     case 5: // SQLITE_BUSY
     case 6: // SQLITE_LOCKED
       return "busy";
@@ -194,10 +239,13 @@ function problemOf(error: unknown): StorageProblem {
   }
 }
 
-/** SQLite's primary result code (sqlite.org/rescode.html): the low byte of the extended one. */
-function primaryCode(error: unknown): number | undefined {
+/** SQLITE_IOERR_SHMSIZE: no room for the -shm beside the file. */
+const SHARED_MEMORY_TOO_SMALL = 4874;
+
+/** SQLite's extended result code (sqlite.org/rescode.html); 0 when it is not SQLite's error. */
+function resultCode(error: unknown): number {
   const code = error instanceof Error && "errcode" in error ? error.errcode : undefined;
-  return typeof code === "number" ? code & 0xff : undefined;
+  return typeof code === "number" ? code : 0;
 }
 
 function outsideSandbox(path: string, cause: Error): AgentError {
@@ -211,13 +259,8 @@ function outsideSandbox(path: string, cause: Error): AgentError {
 /** Moves a database away with what belongs to it. */
 function setAside(path: string): string {
   const aside = freeName(`${path}.damaged-${new Date().toISOString().replaceAll(":", "-")}`);
-  Deno.renameSync(path, aside);
-  for (const suffix of ["-wal", "-shm"]) {
-    try {
-      Deno.renameSync(path + suffix, aside + suffix);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+  for (const suffix of ["", "-wal", "-shm"]) {
+    unlessMissing(() => Deno.renameSync(path + suffix, aside + suffix));
   }
   return aside;
 }
@@ -226,20 +269,21 @@ function setAside(path: string): string {
 function freeName(name: string): string {
   for (let count = 1;; count++) {
     const candidate = count === 1 ? name : `${name}-${count}`;
-    try {
-      Deno.lstatSync(candidate);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return candidate;
-      throw error;
-    }
+    if (unlessMissing(() => Deno.lstatSync(candidate)) === undefined) return candidate;
   }
 }
 
+/** In bytes; 0 when there is no such file. */
 function sizeOf(path: string): number {
+  return unlessMissing(() => Deno.statSync(path).size) ?? 0;
+}
+
+/** What `action` gives; undefined when the file it is about is not there. */
+function unlessMissing<T>(action: () => T): T | undefined {
   try {
-    return Deno.statSync(path).size;
+    return action();
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 0;
+    if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
 }

@@ -35,6 +35,9 @@ const COLUMNS = [
   "chain_position",
 ] as const satisfies readonly (keyof UsageRow)[];
 
+const INSERT = `INSERT INTO token_usage (${COLUMNS.join(", ")}) VALUES (${COLUMNS.map(() => "?").join(", ")})
+  ON CONFLICT (id) DO NOTHING`;
+
 /** Rows read at once: what is read in one go blocks everything else for about 10 ms. */
 const PAGE = 10_000;
 
@@ -46,17 +49,22 @@ export class UsageTable implements LocalUsage, Disposable {
   readonly #db: DatabaseSync;
   readonly #path: string;
   readonly #insert: StatementSync;
+  /** Which file was opened, as the file system tells files apart; null where it does not. */
+  readonly #inode: number | null;
   readonly instanceId: string;
 
   /** @throws StorageError */
   constructor(options: OpenDatabaseOptions) {
     this.#path = options.path;
     this.#db = openDatabase(options);
-    const marks = COLUMNS.map(() => "?").join(", ");
-    this.#insert = this.#db.prepare(
-      `INSERT INTO token_usage (${COLUMNS.join(", ")}) VALUES (${marks}) ON CONFLICT (id) DO NOTHING`,
-    );
-    this.instanceId = String(one(this.#db, "SELECT id FROM installation"));
+    try {
+      this.#insert = explaining(this.#path, () => this.#db.prepare(INSERT));
+      this.instanceId = explaining(this.#path, () => String(one(this.#db, "SELECT id FROM installation")));
+      this.#inode = inodeOf(this.#path);
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
   }
 
   [Symbol.dispose](): void {
@@ -65,11 +73,13 @@ export class UsageTable implements LocalUsage, Disposable {
 
   /** Writes a row; one whose id is there already stays as it is. */
   insert(row: UsageRow): void {
+    this.#requireInPlace();
     explaining(this.#path, () => this.#insert.run(...valuesOf(row)));
   }
 
   /** Writes all of the rows or none. */
   insertAll(rows: readonly UsageRow[]): void {
+    this.#requireInPlace();
     explaining(this.#path, () =>
       inTransaction(this.#db, () => {
         for (const row of rows) this.#insert.run(...valuesOf(row));
@@ -109,16 +119,19 @@ export class UsageTable implements LocalUsage, Disposable {
     });
   }
 
-  /** Notes that `storeId` has every row up to `lastSeq`. */
+  /** Notes that `storeId` has every row up to `lastSeq`, and was the last to confirm, whatever the clock says. */
   confirm(storeId: string, lastSeq: number): void {
     explaining(this.#path, () =>
       one(
         this.#db,
-        `INSERT INTO outbox (store_id, sent_seq, confirmed_ms) VALUES (?, ?, ?) ON CONFLICT (store_id)
+        `INSERT INTO outbox (store_id, sent_seq, confirmed_ms)
+         VALUES (?, ?, max(?, (SELECT coalesce(max(confirmed_ms), 0) + 1 FROM outbox WHERE store_id <> ?)))
+         ON CONFLICT (store_id)
          DO UPDATE SET sent_seq = max(sent_seq, excluded.sent_seq), confirmed_ms = excluded.confirmed_ms`,
         storeId,
         lastSeq,
         Date.now(),
+        storeId,
       ));
   }
 
@@ -144,6 +157,12 @@ export class UsageTable implements LocalUsage, Disposable {
       const found = one(this.#db, "PRAGMA integrity_check(1)");
       if (found !== "ok") throw new StorageError("damaged", this.#path);
     });
+  }
+
+  /** What is written to a file that somebody has moved, deleted or set aside is lost: nobody looks there any more. */
+  #requireInPlace(): void {
+    if (inodeOf(this.#path) === this.#inode) return;
+    throw new StorageError("unusable", this.#path, "it is no longer the file that was opened");
   }
 
   #sentSeq(storeId: string): number {
@@ -189,6 +208,14 @@ interface ReturnsArrays {
 }
 
 const LAST_CONFIRMED = "coalesce((SELECT sent_seq FROM outbox ORDER BY confirmed_ms DESC LIMIT 1), 0)";
+
+function inodeOf(path: string): number | null {
+  try {
+    return Deno.statSync(path).ino;
+  } catch {
+    return -1; // it is gone
+  }
+}
 
 function valuesOf(row: UsageRow): SQLInputValue[] {
   return COLUMNS.map((column) => {

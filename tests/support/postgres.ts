@@ -69,6 +69,8 @@ export async function startCluster(): Promise<Cluster> {
   ], own);
   if (initialised === undefined) throw new Error("initdb failed");
   const certificate = await createCertificate(folder, own);
+  // In the file and not on the command line, so that a test can switch it off with ALTER SYSTEM.
+  await Deno.writeTextFile(`${folder}/data/postgresql.conf`, "\nssl = on\n", { append: true });
   const server = new Server(bin, folder, freePort(), own);
   await server.start();
   let databases = 0;
@@ -125,7 +127,7 @@ class Server {
     this.#child = new Deno.Command(`${this.bin}/postgres`, {
       args: [
         ...["-D", `${this.folder}/data`, "-p", `${this.port}`, "-h", "127.0.0.1", "-k", this.folder],
-        ...["-c", "ssl=on", "-c", "fsync=off", "-c", "max_connections=20"],
+        ...["-c", "fsync=off", "-c", "max_connections=20"],
       ],
       stdin: "null",
       stdout: "null",
