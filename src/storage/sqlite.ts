@@ -35,7 +35,7 @@ const EXPLANATIONS: Readonly<Record<StorageProblem, Explanation>> = {
   },
   damaged: {
     message: "it is damaged",
-    remedy: "Start any command that asks a model, which sets it aside, or restore a backup of it.",
+    remedy: "Move it away, or put a copy of it in its place; without one a new one is begun.",
     exitCode: EXIT.data,
   },
   full: { message: "the disk is full", remedy: "Make room on the disk it lies on.", exitCode: EXIT.unavailable },
@@ -109,6 +109,7 @@ function openLocked(options: OpenDatabaseOptions): DatabaseSync {
   if (unfolded && sizeOf(path) === 0) throw new StorageError("damaged", path); // SQLite would delete the -wal
   // Closing a connection that may write folds the -wal in: nothing for a file that is damaged or somebody else's.
   if (unfolded) examine(new DatabaseSync(path, { timeout, readOnly: true }), options).close();
+  createPrivate(path);
   const db = new DatabaseSync(path, { timeout, enableForeignKeyConstraints: true });
   if (!unfolded) examine(db, options);
   try {
@@ -119,6 +120,15 @@ function openLocked(options: OpenDatabaseOptions): DatabaseSync {
   } catch (error) {
     db.close();
     throw error;
+  }
+}
+
+/** SQLite would let every user of the machine read it. Never opens a file that is there: closing it drops its locks. */
+function createPrivate(path: string): void {
+  try {
+    Deno.openSync(path, { createNew: true, write: true, mode: 0o600 }).close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   }
 }
 

@@ -257,3 +257,21 @@ Deno.test("inTransaction() takes effect as a whole or not at all", () => {
     db.close();
   }
 });
+
+Deno.test(
+  "openDatabase() creates files that only their owner can read",
+  { ignore: Deno.build.os === "windows" },
+  async () => {
+    await using store = await createStore();
+    const path = `${store.path}/django.db`;
+    const db = open(path);
+    try {
+      db.exec("CREATE TABLE x (y)");
+      for (const suffix of ["", "-wal", "-shm"]) {
+        assert.equal((Deno.statSync(path + suffix).mode ?? 0) & 0o077, 0, suffix);
+      }
+    } finally {
+      db.close();
+    }
+  },
+);
