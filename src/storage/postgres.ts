@@ -245,7 +245,7 @@ function newerSchema({ origin }: DatabaseTarget): SharedUsageError {
 }
 
 function noTable({ origin }: DatabaseTarget): SharedUsageError {
-  return new SharedUsageError("setup", `Nothing has been shared at ${origin} yet`, {
+  return new SharedUsageError("away", `Nothing has been shared at ${origin} yet`, {
     remedy: "Rows are sent there by whatever asks a model while DATABASE_URL is set.",
   });
 }

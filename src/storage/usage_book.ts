@@ -43,6 +43,7 @@ export function createUsageBook(options: UsageBookOptions): UsageBook {
     warn,
     ...(sender && { onStored: () => sender.notify() }),
   });
+  let told = false; // why DATABASE_URL does not count
   const opened: { [Symbol.dispose](): void }[] = [];
   const connections: SharedUsage[] = [];
   return {
@@ -53,7 +54,12 @@ export function createUsageBook(options: UsageBookOptions): UsageBook {
         ? { ...sender.status, origin: shared.origin }
         : { state: "off", origin: null, problem: null };
     },
-    record: (row) => recorder.record(row),
+    record(row) {
+      recorder.record(row);
+      if (!(shared instanceof AgentError) || told) return;
+      told = true;
+      warn(`${shared.message}; usage is kept on this machine only`, shared.remedy ?? "");
+    },
     async openLocal(): Promise<LocalUsage> {
       const table = await patiently(() => openTable(PATIENCE_MS, false));
       opened.push(table);

@@ -118,7 +118,7 @@ test("connectPostgres() leaves a table of a newer version alone", async () => {
 test("connectPostgres() creates nothing for somebody who only reads", async () => {
   const url = await cluster.createDatabase();
   const error = await connectError(url, { migrate: false });
-  assert.equal(error.exitCode, EXIT.config);
+  assert.equal(error.exitCode, EXIT.unavailable);
   assert.match(error.message, /^Nothing has been shared at postgres:\/\/127\.0\.0\.1:\d+ yet$/);
   assert.deepEqual([...await cluster.query(url, "SELECT to_regclass('token_usage') AS found")], [{ found: null }]);
   await (await connect(url)).close();

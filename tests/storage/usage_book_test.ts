@@ -205,7 +205,10 @@ Deno.test("UsageBook says why a shared database is not used, and never connects 
   await using home = await createHome();
   const refusal = new AgentError("It is outside this network", { exitCode: EXIT.permission, remedy: "--cloud" });
   await using book = home.open(refusal);
+  assert.deepEqual(home.warnings, [], "no matter until there is something to share");
   book.record(usageRow());
+  book.record(usageRow());
+  assert.deepEqual(home.warnings, ["It is outside this network; usage is kept on this machine only"]);
   assert.deepEqual(book.sharing, { state: "off", origin: null, problem: "It is outside this network" });
   assert.equal(await failureOf(book.openShared()), refusal);
   assert.deepEqual(home.origins, []);
