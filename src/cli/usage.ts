@@ -56,7 +56,7 @@ function addShow(usage: Command, session: CurrentSession): void {
 
 function addExport(usage: Command, session: CurrentSession): void {
   usage.command("export")
-    .description("Print every row, oldest first, as CSV or JSON; there is no content in them")
+    .description("Print every row as CSV or JSON; there is no content in them")
     .option("--days <count>", "only these many days, today included", parseDays)
     .option("--shared", "read the table that several machines share (DATABASE_URL)")
     .option("--json", "print one JSON array instead of CSV")

@@ -102,7 +102,7 @@ export interface UsageSummary {
 /** Where usage can be read: this installation's own table, or the one it shares with others. */
 export interface UsageReader {
   summarize(query: UsageQuery): Promise<UsageSummary>;
-  /** Rows from `sinceMs` on, in pages, oldest first. */
+  /** Rows from `sinceMs` on, in pages: the local table's as they were kept, the shared one's by time. */
   rows(sinceMs: number): AsyncIterable<readonly StoredUsageRow[]>;
 }
 
