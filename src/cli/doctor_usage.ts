@@ -34,8 +34,8 @@ async function checkLocal(book: UsageBook): Promise<Finding> {
 async function checkShared(book: UsageBook): Promise<Finding> {
   const name = "shared usage";
   try {
-    await book.openShared();
-    const { unshared } = await exists(book.path) ? await book.openLocal() : { unshared: 0 };
+    const { storeId } = await book.openShared();
+    const unshared = await exists(book.path) ? (await book.openLocal()).countUnshared(storeId) : 0;
     const waiting = unshared === 0
       ? "everything has been sent"
       : `${unshared.toLocaleString("en")} rows wait to be sent`;

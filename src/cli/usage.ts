@@ -3,7 +3,7 @@ import { formatDay, localDayStarts } from "../storage/summary.ts";
 import { type Grouping, GROUPINGS, type UsageBook, type UsageReader } from "../storage/usage.ts";
 import { tell, writeJson, writeOut } from "./output.ts";
 import type { CurrentSession } from "./session.ts";
-import { csvLine, EXPORT_HEADING, exportRow, renderSummary, summaryToCsv } from "./usage_view.ts";
+import { EXPORT_HEADING, exportLine, exportRow, renderSummary, summaryToCsv } from "./usage_view.ts";
 
 const DEFAULT_DAYS = 30;
 /** Ten years. */
@@ -20,7 +20,7 @@ interface ShowOptions {
 /** `usage`: what every model did, from this installation's own table or from the one it shares. */
 export function addUsage(program: Command, session: CurrentSession): void {
   const usage = program.command("usage")
-    .description("Show tokens, cost and latency by day, provider, model, role or outcome")
+    .description("Show tokens, cost and latency by day, provider, model, role, outcome or instance")
     .addHelpText(
       "after",
       "\nWithout a command it shows a summary; --days, --by, --shared, --json and --csv: see usage show --help" +
@@ -74,17 +74,19 @@ function addPrune(usage: Command, session: CurrentSession): void {
   usage.command("prune")
     .description("Delete old rows of this installation's own table for good")
     .requiredOption("--older-than <days>", "age from which rows are deleted, like 400d", parseAge)
+    .option("--unshared", "also rows that no shared database has confirmed, on a machine that shares or shared them")
     .option("--json", "print the counts as JSON and nothing else")
     .addHelpText("after", "\nExample:\n  django-agent usage prune --older-than 400d")
-    .action(async ({ olderThan, json }: { olderThan: number; json?: true }) => {
+    .action(async ({ olderThan, unshared, json }: { olderThan: number; unshared?: true; json?: true }) => {
       await using opened = await session().openUsage();
       const { origin, problem } = opened.book.sharing;
       const table = await opened.book.openLocal();
       const before = localDayStarts(olderThan + 1)[0] ?? 0;
-      const { deleted, kept } = table.prune(before, origin !== null || problem !== null);
+      const shares = origin !== null || problem !== null || table.shares;
+      const { deleted, kept } = table.prune(before, shares && !unshared);
       if (json) return writeJson({ before: new Date(before).toISOString(), deleted, kept });
-      writeOut(`${rows(deleted)} from before ${formatDay(before)} deleted\n`);
-      if (kept > 0) writeOut(`${rows(kept)} of that age kept: the shared database does not have them yet\n`);
+      writeOut(`${inRows(deleted)} from before ${formatDay(before)} deleted\n`);
+      if (kept > 0) writeOut(`${inRows(kept)} of that age kept: no shared database has confirmed them (--unshared)\n`);
     });
 }
 
@@ -97,16 +99,16 @@ async function tellUnshared(book: UsageBook): Promise<void> {
   const { origin, problem } = book.sharing;
   if (problem !== null) tell(`note: usage is not shared: ${problem}`);
   if (origin === null) return;
-  const { unshared } = await book.openLocal();
+  const unshared = (await book.openLocal()).countUnshared();
   if (unshared === 0) return;
   const have = unshared === 1 ? "has" : "have";
-  tell(`note: ${rows(unshared)} ${have} not been sent to ${origin} yet; whatever asks a model next sends them`);
+  tell(`note: ${inRows(unshared)} ${have} not been sent to ${origin} yet; whatever asks a model next sends them`);
 }
 
 async function exportCsv(reader: UsageReader, sinceMs: number): Promise<void> {
   writeOut(EXPORT_HEADING);
   for await (const page of reader.rows(sinceMs)) {
-    writeOut(page.map((row) => csvLine(Object.values(exportRow(row)))).join(""));
+    writeOut(page.map(exportLine).join(""));
   }
 }
 
@@ -119,7 +121,7 @@ async function exportJson(reader: UsageReader, sinceMs: number): Promise<void> {
   writeOut(separator === "[\n" ? "[]\n" : "\n]\n");
 }
 
-function rows(count: number): string {
+function inRows(count: number): string {
   return count === 1 ? "1 row" : `${count.toLocaleString("en")} rows`;
 }
 

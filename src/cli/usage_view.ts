@@ -118,8 +118,8 @@ export function exportRow({ id, at_ms, instance_id, ...rest }: StoredUsageRow) {
   return { id, at: new Date(at_ms).toISOString(), instance_id, ...rest };
 }
 
-/** The line of names above exported rows. */
-export const EXPORT_HEADING = csvLine([
+/** What an exported line holds, in order. */
+const EXPORT_COLUMNS = [
   "id",
   "at",
   "instance_id",
@@ -141,7 +141,16 @@ export const EXPORT_HEADING = csvLine([
   "error_kind",
   "fallback",
   "chain_position",
-]);
+] as const satisfies readonly (keyof ReturnType<typeof exportRow>)[];
+
+/** The line of names above exported rows. */
+export const EXPORT_HEADING = csvLine(EXPORT_COLUMNS);
+
+/** A row as a line of CSV. */
+export function exportLine(stored: StoredUsageRow): string {
+  const row = exportRow(stored);
+  return csvLine(EXPORT_COLUMNS.map((column) => row[column]));
+}
 
 /** One line of CSV (RFC 4180); null is an empty field. */
 export function csvLine(values: readonly (string | number | boolean | null)[]): string {

@@ -20,6 +20,8 @@ export interface LedgerEntry {
 export interface Ledger extends Disposable {
   /** Counts one request that is about to go out. The first one to an origin is in the file before it leaves. */
   sent(origin: string, bytes: number): void;
+  /** Counts more of what went out on a connection that has been counted as a request. */
+  sentMore(origin: string, bytes: number): void;
   /** Counts what came back. */
   received(origin: string, bytes: number): void;
   /** Everything recorded, this run's latest included; the most recent origin first. */
@@ -89,6 +91,7 @@ export function createLedger({ path, log, writeEveryMs = 1000 }: LedgerOptions):
 
   return {
     sent: (origin, bytes) => count(origin, { requests: 1, sent_bytes: bytes, received_bytes: 0 }),
+    sentMore: (origin, bytes) => count(origin, { requests: 0, sent_bytes: bytes, received_bytes: 0 }),
     received: (origin, bytes) => count(origin, { requests: 0, sent_bytes: 0, received_bytes: bytes }),
     entries() {
       const all = readAll();

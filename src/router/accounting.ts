@@ -68,7 +68,7 @@ function rowOf(attempt: RunningAttempt, { outcome, error_kind, usage }: AttemptE
     first_token_ms: firstTokenMs === null ? null : Math.round(firstTokenMs),
     outcome,
     error_kind,
-    fallback: candidate.ref !== call.first?.ref,
+    fallback: call.isFallback(candidate),
     chain_position: call.placeOf(candidate),
   };
 }

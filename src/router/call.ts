@@ -108,6 +108,11 @@ export class Call implements Disposable {
     return this.#candidates[0];
   }
 
+  /** Whether a candidate is another than the first choice. */
+  isFallback({ ref }: Candidate): boolean {
+    return ref !== this.first?.ref;
+  }
+
   /** Place of a candidate among those of this call, from 1. */
   placeOf(candidate: Candidate): number {
     return this.#candidates.indexOf(candidate) + 1;

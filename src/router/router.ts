@@ -268,7 +268,7 @@ export class Router {
     }
   }
 
-  /** Begins an attempt as soon as there is a place; undefined, with the reason booked, when it may not begin. */
+  /** Begins an attempt as soon as there is a place; undefined, with the reason noted, when it may not begin. */
   async #enter(call: Call, candidate: Candidate): Promise<RunningAttempt | undefined> {
     const lane = call.laneOf(candidate);
     let release: Release | null;
@@ -290,7 +290,7 @@ export class Router {
   }
 }
 
-/** Books a failed attempt everywhere it matters and says what follows. */
+/** Notes a failed attempt everywhere it matters and says what follows. */
 function noteFailure(attempt: RunningAttempt, error: ProviderError): Step {
   const { call, candidate } = attempt;
   // What the call's own limit cuts short says nothing: the provider's own deadlines are there to judge it.
@@ -327,7 +327,7 @@ function announceMove(call: Call, to: Candidate | null): void {
 
 /** Ends the attempt that brought the answer, and makes the response of it. */
 function respond(attempt: RunningAttempt): ModelResponse {
-  const { call, answer, candidate: { ref, provider, model, price } } = attempt;
+  const { call, answer, candidate: { provider, model, price } } = attempt;
   const usage = answer.usage(call.prompt);
   attempt.succeed(usage);
   call.recordSuccess(attempt);
@@ -342,7 +342,7 @@ function respond(attempt: RunningAttempt): ModelResponse {
     cost_usd: costOf(usage, price),
     latency_ms: call.elapsedMs,
     first_token_ms: attempt.firstTokenMs(call.startedAt) ?? call.elapsedMs,
-    fallback: ref !== call.first?.ref,
+    fallback: call.isFallback(attempt.candidate),
     attempts: call.attempts,
     ...(answer.toolCalls.length > 0 && { tool_calls: answer.toolCalls }),
     ...(answer.thinking && { thinking: answer.thinking }),

@@ -3,7 +3,7 @@ import { AgentError, EXIT } from "../core/errors.ts";
 
 const TLS_MODES = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] as const;
 /** As libpq names them (PostgreSQL manual, "SSL Support"); `allow` is taken for `prefer`. */
-export type TlsMode = Exclude<typeof TLS_MODES[number], "allow">;
+type TlsMode = Exclude<typeof TLS_MODES[number], "allow">;
 
 /** A PostgreSQL server and how to reach it. The password is in here: never print it as a whole. */
 export interface DatabaseTarget {

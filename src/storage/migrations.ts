@@ -37,6 +37,12 @@ export const MIGRATIONS: readonly Migration[] = [
         sent_seq     INTEGER NOT NULL,
         confirmed_ms INTEGER NOT NULL
       ) STRICT;
+      -- Rows a shared database would not take, to be tried again.
+      CREATE TABLE refused (
+        store_id TEXT NOT NULL,
+        id       TEXT NOT NULL,
+        PRIMARY KEY (store_id, id)
+      ) STRICT, WITHOUT ROWID;
       CREATE TABLE installation (
         id TEXT PRIMARY KEY NOT NULL
       ) STRICT;`);

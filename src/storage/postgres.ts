@@ -18,7 +18,9 @@ import type { StoredUsageRow, UsageQuery, UsageSummary } from "./usage.ts";
 
 /** Counts what goes over the wire. */
 export interface Traffic {
+  /** A connection is about to be opened. */
   sent(origin: string, bytes: number): void;
+  sentMore(origin: string, bytes: number): void;
   received(origin: string, bytes: number): void;
 }
 
@@ -111,6 +113,12 @@ class PostgresUsage implements SharedUsage {
       parseComment(await sql.unsafe(INSERT, [rows as never]))
     );
     if (storeId !== this.storeId) throw this.#connection.failure("42P01");
+  }
+
+  async countKnown(ids: readonly string[]): Promise<number> {
+    const count = "SELECT count(*)::int AS known FROM token_usage WHERE id = ANY (string_to_array($1, ',')::uuid[])";
+    const [row] = await this.#connection.run((sql) => sql.unsafe<{ known: number }[]>(count, [ids.join(",")]));
+    return row?.known ?? 0;
   }
 
   async summarize(query: UsageQuery): Promise<UsageSummary> {
@@ -230,7 +238,7 @@ class Connection {
 
   #count(): void {
     const { bytesWritten: sent = 0, bytesRead: received = 0 } = this.#socket ?? {};
-    if (sent > this.#counted.sent) this.#traffic.sent(this.#target.origin, sent - this.#counted.sent);
+    if (sent > this.#counted.sent) this.#traffic.sentMore(this.#target.origin, sent - this.#counted.sent);
     if (received > this.#counted.received) {
       this.#traffic.received(this.#target.origin, received - this.#counted.received);
     }

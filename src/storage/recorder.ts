@@ -1,5 +1,5 @@
 import { AgentError } from "../core/errors.ts";
-import type { PendingFile } from "./pending_file.ts";
+import { bringIn, type PendingFile } from "./pending_file.ts";
 import { StorageError, type StorageProblem } from "./sqlite.ts";
 import type { UsageRow } from "./usage.ts";
 import type { UsageTable } from "./usage_table.ts";
@@ -70,7 +70,7 @@ export class Recorder implements Disposable {
   [Symbol.dispose](): void {
     if (this.#memory.length > 0) {
       this.#catchUp();
-      if (this.#memory.length > 0) this.#writePending(this.#memory, () => this.#memory = []);
+      if (this.#memory.length > 0) this.#leavePending();
     }
     const lost = this.#memory.length + this.#dropped;
     if (lost > 0) {
@@ -145,6 +145,19 @@ export class Recorder implements Disposable {
     }
   }
 
+  /** The last chance of what is in memory: when another process is at work on the pending file, a file beside it. */
+  #leavePending(): void {
+    const rows = this.#memory;
+    this.#writePending(rows, () => this.#memory = []);
+    if (this.#memory.length === 0) return;
+    try {
+      this.#options.pending.appendAside(rows);
+      this.#memory = [];
+    } catch {
+      // It has been told that nothing can be written.
+    }
+  }
+
   #scheduleCatchUp(ms: number): void {
     const at = performance.now() + ms;
     if (this.#timerAt <= at) return;
@@ -162,11 +175,7 @@ export class Recorder implements Disposable {
     const { pending, onStored } = this.#options;
     let stored = this.#memory.length;
     const caughtUp = this.#attempt((table) => {
-      const { rows, unreadable } = pending.drain((waiting) => table.insertAll(waiting));
-      stored += rows;
-      if (unreadable > 0) {
-        this.#warnOnce("unreadable", `${unreadable} lines of ${pending.path} were no usage and are gone`, "");
-      }
+      stored += bringIn(pending, table, (message, remedy) => this.#warnOnce(message, message, remedy));
       if (this.#memory.length > 0) table.insertAll(this.#memory);
       this.#memory = [];
     });

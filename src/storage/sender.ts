@@ -25,6 +25,11 @@ const PAUSES: SenderPauses = { gather: 100, look: 10_000, retry: 1000, longestRe
 export interface Outbox {
   nextBatch(storeId: string, limit: number): Batch | undefined;
   confirm(storeId: string, lastSeq: number): void;
+  sampleConfirmed(storeId: string): readonly string[];
+  forget(storeId: string): void;
+  refuse(storeId: string, ids: readonly string[]): void;
+  refusedRows(storeId: string, limit: number): readonly StoredUsageRow[];
+  accept(storeId: string, ids: readonly string[]): void;
 }
 
 export interface SenderOptions {
@@ -93,7 +98,7 @@ export class Sender {
   async #run(): Promise<void> {
     do {
       try {
-        this.#shared ??= await this.#options.connect(this.#ending.signal);
+        this.#shared ??= await this.#connect();
         await this.#sendAll(this.#shared);
         this.#noteHealth();
         await this.#awaitNews();
@@ -109,13 +114,44 @@ export class Sender {
     await this.#letGo();
   }
 
+  /** Connects, and makes sure that what the server once confirmed is still there. */
+  async #connect(): Promise<SharedUsage> {
+    const shared = await this.#options.connect(this.#ending.signal);
+    try {
+      await this.#reconcile(shared);
+      return shared;
+    } catch (error) {
+      await shared.close();
+      throw error;
+    }
+  }
+
+  /** A backup put back, or a table emptied by hand, still bears the name that the confirmations were given under. */
+  async #reconcile(shared: SharedUsage): Promise<void> {
+    const { storeId } = shared;
+    const sample = this.#look((outbox) => outbox.sampleConfirmed(storeId)) ?? [];
+    if (sample.length > 0 && await shared.countKnown(sample) < sample.length) {
+      this.#options.inform("The shared database lacks rows it had confirmed; everything is sent to it again");
+      this.#look((outbox) => outbox.forget(storeId));
+    }
+    const rows = this.#look((outbox) => outbox.refusedRows(storeId, BATCH)) ?? [];
+    if (rows.length === 0) return;
+    const refused = new Set(await this.#insert(shared, rows));
+    const accepted = rows.map(({ id }) => id).filter((id) => !refused.has(id));
+    this.#look((outbox) => outbox.accept(storeId, accepted));
+  }
+
   async #sendAll(shared: SharedUsage): Promise<void> {
     for (let more = true; more;) {
       const batch = this.#look((outbox) => outbox.nextBatch(shared.storeId, BATCH));
       if (!batch) return;
-      await this.#insert(shared, batch.rows);
+      const refused = await this.#insert(shared, batch.rows);
       // When this fails the rows are sent once more, and the server knows them already.
-      more = this.#look((outbox) => (outbox.confirm(shared.storeId, batch.lastSeq), true)) ?? false;
+      more = this.#look((outbox) => {
+        outbox.refuse(shared.storeId, refused);
+        outbox.confirm(shared.storeId, batch.lastSeq);
+        return true;
+      }) ?? false;
     }
   }
 
@@ -130,19 +166,23 @@ export class Sender {
     }
   }
 
-  /** A row the server refuses must not hold up the others: halves are tried until it is found, and it is left out. */
-  async #insert(shared: SharedUsage, rows: readonly StoredUsageRow[]): Promise<void> {
+  /**
+   * A row the server refuses must not hold up the others: halves are tried until it is found, and it is left out.
+   * @returns the ids of such rows
+   */
+  async #insert(shared: SharedUsage, rows: readonly StoredUsageRow[]): Promise<string[]> {
     try {
       await shared.insert(rows);
+      return [];
     } catch (error) {
       if (!(error instanceof SharedUsageError) || error.problem !== "data") throw error;
       if (rows.length === 1) {
-        this.#warnOnce(`${error.message}; it stays on this machine only`, error.remedy);
-        return;
+        this.#warnOnce(`${error.message}; it stays on this machine and is tried again later`, error.remedy);
+        return rows.map(({ id }) => id);
       }
       const middle = rows.length >> 1;
-      await this.#insert(shared, rows.slice(0, middle));
-      await this.#insert(shared, rows.slice(middle));
+      const first = await this.#insert(shared, rows.slice(0, middle));
+      return [...first, ...await this.#insert(shared, rows.slice(middle))];
     }
   }
 

@@ -9,5 +9,7 @@ export interface SharedUsage extends UsageReader {
    * @throws SharedUsageError
    */
   insert(rows: readonly StoredUsageRow[]): Promise<void>;
+  /** How many of these ids it has. @throws SharedUsageError */
+  countKnown(ids: readonly string[]): Promise<number>;
   close(): Promise<void>;
 }

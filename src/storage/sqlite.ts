@@ -114,8 +114,8 @@ function openLocked(options: OpenDatabaseOptions): DatabaseSync {
   if (!unfolded) examine(db, options);
   try {
     migrate(db, path, migrations);
-    one(db, "PRAGMA journal_mode = WAL");
-    one(db, "PRAGMA synchronous = NORMAL");
+    queryValue(db, "PRAGMA journal_mode = WAL");
+    queryValue(db, "PRAGMA synchronous = NORMAL");
     return db;
   } catch (error) {
     db.close();
@@ -135,16 +135,16 @@ function createPrivate(path: string): void {
 /** Gives `db` back when it is this program's, of a version it knows, and whole; closes it otherwise. Writes nothing. */
 function examine(db: DatabaseSync, { path, suspect, migrations = MIGRATIONS }: OpenDatabaseOptions): DatabaseSync {
   try {
-    const owner = one(db, "PRAGMA application_id");
-    const fresh = owner === 0 && one(db, "SELECT count(*) FROM sqlite_schema") === 0;
+    const owner = queryValue(db, "PRAGMA application_id");
+    const fresh = owner === 0 && queryValue(db, "SELECT count(*) FROM sqlite_schema") === 0;
     if (!fresh && owner !== APPLICATION_ID) throw new StorageError("foreign", path);
-    const version = Number(one(db, "PRAGMA user_version"));
+    const version = Number(queryValue(db, "PRAGMA user_version"));
     if (version > migrations.length) {
       const known = `schema ${version}, this one knows ${migrations.length}`;
       throw new StorageError("newer", path, `a newer version of this program wrote it (${known})`);
     }
     const whole = suspect || version < migrations.length || sizeOf(path) <= CHECKED_BYTES;
-    if (whole && one(db, `PRAGMA ${suspect ? "integrity_check" : "quick_check"}(1)`) !== "ok") {
+    if (whole && queryValue(db, `PRAGMA ${suspect ? "integrity_check" : "quick_check"}(1)`) !== "ok") {
       throw new StorageError("damaged", path);
     }
     return db;
@@ -156,15 +156,15 @@ function examine(db: DatabaseSync, { path, suspect, migrations = MIGRATIONS }: O
 
 /** Brings the file to the newest version. Nobody else can open it meanwhile, but may have it open already. */
 function migrate(db: DatabaseSync, path: string, migrations: readonly Migration[]): void {
-  const versionOf = () => Number(one(db, "PRAGMA user_version"));
+  const versionOf = () => Number(queryValue(db, "PRAGMA user_version"));
   const version = versionOf();
   if (version === migrations.length) return;
   let copy: string | undefined;
   if (version === 0) {
-    one(db, "PRAGMA auto_vacuum = INCREMENTAL"); // for ever: only an empty file can be told
-    one(db, `PRAGMA application_id = ${APPLICATION_ID}`);
+    queryValue(db, "PRAGMA auto_vacuum = INCREMENTAL"); // for ever: only an empty file can be told
+    queryValue(db, `PRAGMA application_id = ${APPLICATION_ID}`);
   } else {
-    one(db, "PRAGMA journal_mode = DELETE"); // refused while anybody else has it open; leaves everything in one file
+    queryValue(db, "PRAGMA journal_mode = DELETE"); // refused while anybody else has it open; leaves everything in one file
     copy = copyBeside(path, `${path}.before-v${migrations.length}`);
   }
   try {
@@ -172,7 +172,7 @@ function migrate(db: DatabaseSync, path: string, migrations: readonly Migration[
       if (index < version) continue;
       inTransaction(db, () => {
         step(db);
-        one(db, `PRAGMA user_version = ${index + 1}`);
+        queryValue(db, `PRAGMA user_version = ${index + 1}`);
       });
     }
   } catch (error) {
@@ -195,13 +195,13 @@ function copyBeside(path: string, name: string): string {
 
 /** Runs `action` in one transaction that takes effect as a whole or not at all. */
 export function inTransaction<T>(db: DatabaseSync, action: () => T): T {
-  one(db, "BEGIN IMMEDIATE");
+  queryValue(db, "BEGIN IMMEDIATE");
   try {
     const result = action();
-    one(db, "COMMIT");
+    queryValue(db, "COMMIT");
     return result;
   } catch (error) {
-    if (db.isTransaction) one(db, "ROLLBACK"); // SQLite has done it by itself when the disk was full
+    if (db.isTransaction) queryValue(db, "ROLLBACK"); // SQLite has done it by itself when the disk was full
     throw error;
   }
 }
@@ -210,7 +210,7 @@ export function inTransaction<T>(db: DatabaseSync, action: () => T): T {
  * The first value of the first row. Statements are prepared rather than executed as text, because only then do SQLite's
  * errors carry their code.
  */
-export function one(db: DatabaseSync, sql: string, ...values: SQLInputValue[]): unknown {
+export function queryValue(db: DatabaseSync, sql: string, ...values: SQLInputValue[]): unknown {
   const row = db.prepare(sql).get(...values);
   return row && Object.values(row)[0];
 }
@@ -228,9 +228,17 @@ export function explaining<T>(path: string, action: () => T): T {
 
 function problemOf(error: unknown): StorageProblem {
   if (error instanceof StorageError) return error.problem;
-  if (error instanceof Deno.errors.PermissionDenied) return "read_only";
-  if (/read-only|ReadOnly|os error 30\b/i.test(`${error}`)) return "read_only";
-  if (/disk is full|No space left|os error 28\b/.test(`${error}`)) return "full"; // a migration's errors have no code
+  switch (codeOf(error)) {
+    case "EROFS":
+    case "EACCES":
+    case "EPERM":
+      return "read_only";
+    case "ENOSPC":
+    case "EDQUOT":
+      return "full";
+  }
+  // The one error of a migration that has to be told apart comes from `exec`, which gives no code.
+  if (error instanceof Error && error.message === "database or disk is full") return "full";
   const code = resultCode(error);
   if (code === SHARED_MEMORY_TOO_SMALL) return "full";
   switch (code & 0xff) { // without what extends it
@@ -247,6 +255,11 @@ function problemOf(error: unknown): StorageProblem {
     default:
       return "unusable";
   }
+}
+
+/** The operating system's code of a failed access to a file. */
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
 /** SQLITE_IOERR_SHMSIZE: no room for the -shm beside the file. */

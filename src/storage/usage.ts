@@ -111,8 +111,13 @@ export interface LocalUsage extends UsageReader {
   /** UUID of this installation: of the data folder. */
   readonly instanceId: string;
   readonly count: number;
-  /** How many rows the database that confirmed last has not confirmed yet: all of them when none ever has. */
-  readonly unshared: number;
+  /** Whether any of its rows has ever been confirmed by a shared table. */
+  readonly shares: boolean;
+  /**
+   * How many rows a shared table has not confirmed yet: that of this `storeId`, or else the one that confirmed last. All
+   * of them when none ever has.
+   */
+  countUnshared(storeId?: string): number;
   /**
    * Deletes what is older than `beforeMs` and gives its space back.
    * @param keepUnshared leaves what no shared database has confirmed
@@ -129,7 +134,7 @@ export interface SharingStatus {
   readonly state: "off" | "idle" | "connected" | "away";
   /** `postgres://host:port` of it; null without DATABASE_URL. */
   readonly origin: string | null;
-  /** Why it is not used although DATABASE_URL is set. */
+  /** Why it is not used although DATABASE_URL is set, or why it is away. */
   readonly problem: string | null;
 }
 
@@ -149,5 +154,5 @@ export interface UsageBook extends AsyncDisposable {
    * Connects to the shared table.
    * @throws AgentError
    */
-  openShared(): Promise<UsageReader>;
+  openShared(): Promise<UsageReader & { readonly storeId: string }>;
 }

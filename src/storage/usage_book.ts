@@ -1,12 +1,12 @@
 import type { DatabaseTarget } from "./database_url.ts";
 import { AgentError, EXIT } from "../core/errors.ts";
-import { PendingFile } from "./pending_file.ts";
+import { bringIn, PendingFile } from "./pending_file.ts";
 import type { Traffic } from "./postgres.ts";
 import { Recorder } from "./recorder.ts";
 import { Sender } from "./sender.ts";
 import type { SharedUsage } from "./shared_usage.ts";
 import { StorageError } from "./sqlite.ts";
-import type { LocalUsage, SharingStatus, UsageBook, UsageReader } from "./usage.ts";
+import type { LocalUsage, SharingStatus, UsageBook } from "./usage.ts";
 import { UsageTable } from "./usage_table.ts";
 
 /** How long a command that only reads waits for another program to let go of the database, in milliseconds. */
@@ -44,7 +44,7 @@ export function createUsageBook(options: UsageBookOptions): UsageBook {
     ...(sender && { onStored: () => sender.notify() }),
   });
   let told = false; // why DATABASE_URL does not count
-  const opened: { [Symbol.dispose](): void }[] = [];
+  let local: UsageTable | undefined;
   const connections: SharedUsage[] = [];
   return {
     path,
@@ -61,12 +61,12 @@ export function createUsageBook(options: UsageBookOptions): UsageBook {
       warn(`${shared.message}; usage is kept on this machine only`, shared.remedy ?? "");
     },
     async openLocal(): Promise<LocalUsage> {
-      const table = await patiently(() => openTable(PATIENCE_MS, false));
-      opened.push(table);
-      await patiently(() => pending.drain((rows) => table.insertAll(rows)));
+      local ??= await patiently(() => openTable(PATIENCE_MS, false));
+      const table = local;
+      await patiently(() => bringIn(pending, table, warn));
       return table;
     },
-    async openShared(): Promise<UsageReader> {
+    async openShared(): Promise<SharedUsage> {
       const target = requireShared(shared);
       const connection = await connect(target, options, { migrate: false, signal: new AbortController().signal });
       connections.push(connection);
@@ -75,7 +75,7 @@ export function createUsageBook(options: UsageBookOptions): UsageBook {
     async [Symbol.asyncDispose]() {
       await sender?.stop(GRACE_MS);
       recorder[Symbol.dispose]();
-      for (const table of opened) table[Symbol.dispose]();
+      local?.[Symbol.dispose]();
       for (const connection of connections) await connection.close();
     },
   };

@@ -1,6 +1,13 @@
 import { setImmediate } from "node:timers/promises";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
-import { explaining, inTransaction, one, openDatabase, type OpenDatabaseOptions, StorageError } from "./sqlite.ts";
+import {
+  explaining,
+  inTransaction,
+  openDatabase,
+  type OpenDatabaseOptions,
+  queryValue,
+  StorageError,
+} from "./sqlite.ts";
 import { finishSummary } from "./summary.ts";
 import { Tally } from "./tally.ts";
 import type { LocalUsage, StoredUsageRow, UsageQuery, UsageRow, UsageSummary } from "./usage.ts";
@@ -59,7 +66,7 @@ export class UsageTable implements LocalUsage, Disposable {
     this.#db = openDatabase(options);
     try {
       this.#insert = explaining(this.#path, () => this.#db.prepare(INSERT));
-      this.instanceId = explaining(this.#path, () => String(one(this.#db, "SELECT id FROM installation")));
+      this.instanceId = explaining(this.#path, () => String(queryValue(this.#db, "SELECT id FROM installation")));
       this.#inode = inodeOf(this.#path);
     } catch (error) {
       this.#db.close();
@@ -87,7 +94,7 @@ export class UsageTable implements LocalUsage, Disposable {
   }
 
   get count(): number {
-    return explaining(this.#path, () => Number(one(this.#db, "SELECT count(*) FROM token_usage")));
+    return explaining(this.#path, () => Number(queryValue(this.#db, "SELECT count(*) FROM token_usage")));
   }
 
   async summarize(query: UsageQuery): Promise<UsageSummary> {
@@ -122,7 +129,7 @@ export class UsageTable implements LocalUsage, Disposable {
   /** Notes that `storeId` has every row up to `lastSeq`, and was the last to confirm, whatever the clock says. */
   confirm(storeId: string, lastSeq: number): void {
     explaining(this.#path, () =>
-      one(
+      queryValue(
         this.#db,
         `INSERT INTO outbox (store_id, sent_seq, confirmed_ms)
          VALUES (?, ?, max(?, (SELECT coalesce(max(confirmed_ms), 0) + 1 FROM outbox WHERE store_id <> ?)))
@@ -135,26 +142,89 @@ export class UsageTable implements LocalUsage, Disposable {
       ));
   }
 
-  get unshared(): number {
-    return explaining(
-      this.#path,
-      () => Number(one(this.#db, `SELECT count(*) FROM token_usage WHERE seq > ${LAST_CONFIRMED}`)),
-    );
+  /** Forgets what `storeId` has confirmed: everything is sent to it again. */
+  forget(storeId: string): void {
+    explaining(this.#path, () => {
+      for (const table of ["outbox", "refused"]) {
+        queryValue(this.#db, `DELETE FROM ${table} WHERE store_id = ?`, storeId);
+      }
+    });
+  }
+
+  /** Ids of a few rows that `storeId` has confirmed, from the first to the last. */
+  sampleConfirmed(storeId: string): string[] {
+    return explaining(this.#path, () => {
+      const sent = this.#sentSeq(storeId);
+      const first = Number(queryValue(this.#db, "SELECT coalesce(min(seq), 0) FROM token_usage"));
+      if (sent < first) return []; // nothing has been confirmed, or all of that has been pruned
+      const ids = Array.from({ length: SAMPLES }, (_, index) =>
+        queryValue(
+          this.#db,
+          `SELECT id FROM token_usage WHERE seq BETWEEN ? AND ?
+           AND id NOT IN (SELECT id FROM refused WHERE store_id = ?) ORDER BY seq DESC LIMIT 1`,
+          first,
+          first + Math.floor((sent - first) * index / (SAMPLES - 1)),
+          storeId,
+        ));
+      return [...new Set(ids)].filter((id) => typeof id === "string");
+    });
+  }
+
+  /** Notes which rows `storeId` would not take. */
+  refuse(storeId: string, ids: readonly string[]): void {
+    explaining(this.#path, () => {
+      for (const id of ids) {
+        queryValue(this.#db, "INSERT OR IGNORE INTO refused (store_id, id) VALUES (?, ?)", storeId, id);
+      }
+    });
+  }
+
+  /** Rows that `storeId` would not take, as many as are worth trying at once. */
+  refusedRows(storeId: string, limit: number): StoredUsageRow[] {
+    return explaining(this.#path, () =>
+      this.#select(
+        `SELECT ${COLUMNS.join(", ")} FROM token_usage WHERE id IN (SELECT id FROM refused WHERE store_id = ?) LIMIT ?`,
+        storeId,
+        limit,
+      ).map((values) => this.#rowOf(values)));
+  }
+
+  /** Notes that `storeId` has taken these rows after all. */
+  accept(storeId: string, ids: readonly string[]): void {
+    explaining(this.#path, () => {
+      for (const id of ids) queryValue(this.#db, "DELETE FROM refused WHERE store_id = ? AND id = ?", storeId, id);
+    });
+  }
+
+  countUnshared(storeId?: string): number {
+    return explaining(this.#path, () => {
+      const store = storeId ?? queryValue(this.#db, LAST_STORE) ?? "";
+      const sent = this.#sentSeq(String(store));
+      const waiting = Number(queryValue(this.#db, "SELECT count(*) FROM token_usage WHERE seq > ?", sent));
+      return waiting + Number(queryValue(this.#db, "SELECT count(*) FROM refused WHERE store_id = ?", String(store)));
+    });
+  }
+
+  get shares(): boolean {
+    return explaining(this.#path, () => queryValue(this.#db, LAST_STORE) !== undefined);
   }
 
   prune(beforeMs: number, keepUnshared: boolean): { deleted: number; kept: number } {
     return explaining(this.#path, () => {
-      const limit = keepUnshared ? `AND seq <= ${LAST_CONFIRMED}` : "";
+      const shared = `seq <= coalesce((SELECT sent_seq FROM outbox WHERE store_id = (${LAST_STORE})), 0)
+        AND id NOT IN (SELECT id FROM refused WHERE store_id = (${LAST_STORE}))`;
+      const limit = keepUnshared ? `AND ${shared}` : "";
       const result = this.#db.prepare(`DELETE FROM token_usage WHERE at_ms < ? ${limit}`).run(beforeMs);
+      queryValue(this.#db, "DELETE FROM refused WHERE id NOT IN (SELECT id FROM token_usage)");
       this.#db.prepare("PRAGMA incremental_vacuum").all();
-      const kept = Number(one(this.#db, "SELECT count(*) FROM token_usage WHERE at_ms < ?", beforeMs));
+      const kept = Number(queryValue(this.#db, "SELECT count(*) FROM token_usage WHERE at_ms < ?", beforeMs));
       return { deleted: Number(result.changes), kept };
     });
   }
 
   check(): void {
     explaining(this.#path, () => {
-      const found = one(this.#db, "PRAGMA integrity_check(1)");
+      const found = queryValue(this.#db, "PRAGMA integrity_check(1)");
       if (found !== "ok") throw new StorageError("damaged", this.#path);
     });
   }
@@ -166,7 +236,7 @@ export class UsageTable implements LocalUsage, Disposable {
   }
 
   #sentSeq(storeId: string): number {
-    return Number(one(this.#db, "SELECT sent_seq FROM outbox WHERE store_id = ?", storeId) ?? 0);
+    return Number(queryValue(this.#db, "SELECT sent_seq FROM outbox WHERE store_id = ?", storeId) ?? 0);
   }
 
   /** `seq` and `columns` of every row from `sinceMs` on. Not by an index on the time: one more page a row to write. */
@@ -200,14 +270,18 @@ export class UsageTable implements LocalUsage, Disposable {
 }
 
 /** The values of a row in the order of the columns that were asked for. */
-export type Values = (string | number | null)[];
+type Values = (string | number | null)[];
 
 /** What Deno 2.9 has and its types lack. */
 interface ReturnsArrays {
   setReturnArrays(enabled: boolean): void;
 }
 
-const LAST_CONFIRMED = "coalesce((SELECT sent_seq FROM outbox ORDER BY confirmed_ms DESC LIMIT 1), 0)";
+/** The shared database that confirmed last. */
+const LAST_STORE = "SELECT store_id FROM outbox ORDER BY confirmed_ms DESC LIMIT 1";
+
+/** Confirmed rows that are looked for in a shared database before what it once confirmed is believed. */
+const SAMPLES = 16;
 
 function inodeOf(path: string): number | null {
   try {

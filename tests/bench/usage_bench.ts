@@ -13,7 +13,7 @@ import { variedRows } from "../support/usage_rows.ts";
 import { type Figure, median } from "./measure.ts";
 
 const ROWS = 100_000;
-const traffic = { sent() {}, received() {} };
+const traffic = { sent() {}, sentMore() {}, received() {} };
 
 /** Builds a router that books its attempts. */
 export type MakeRouter = (book: BookAttempt) => Router;
@@ -142,7 +142,7 @@ async function benchShared(table: UsageTable, cluster: Cluster): Promise<Figure[
   sender.notify();
   await sender.stop(60_000);
   const seconds = (performance.now() - startedAt) / 1000;
-  if (table.unshared !== 0) throw new Error(`${table.unshared} rows were not sent`);
+  if (table.countUnshared() !== 0) throw new Error(`${table.countUnshared()} rows were not sent`);
   const shared = await connect(new AbortController().signal);
   const views = await benchViews("the shared", shared).finally(() => shared.close());
   return [

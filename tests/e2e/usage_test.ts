@@ -208,6 +208,22 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "usage prune on a machine that shares leaves what has not arrived, without DATABASE_URL too, unless told to",
+  ignore: postgresMissing !== undefined,
+  fn: async () => {
+    await using cluster = await startCluster();
+    await using world = await createWorld();
+    const env = { ...KEYS, DATABASE_URL: await cluster.createDatabase() };
+    assert.equal((await world.run(["ask", "shared"], { env })).code, 0);
+    await record(world, { at_ms: Date.now() - 10 * 86_400_000 });
+    const prune = async (...args: string[]) =>
+      (await world.run(["usage", "prune", "--older-than", "3d", ...args])).stdout;
+    assert.match(await prune(), /^0 rows .* deleted\n1 row of that age kept: no shared database has confirmed them/);
+    assert.match(await prune("--unshared"), /^1 row .* deleted\n$/);
+  },
+});
+
 async function showsTheServer(world: World, cluster: Cluster, env: Record<string, string>): Promise<void> {
   const origin = `postgres://127.0.0.1:${cluster.port}`;
   const { usage, egress } = JSON.parse((await world.run(["privacy", "--json"], { env })).stdout);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { EXIT } from "../../src/core/errors.ts";
 import { type Migration, MIGRATIONS } from "../../src/storage/migrations.ts";
-import { one, openDatabase, StorageError } from "../../src/storage/sqlite.ts";
+import { openDatabase, queryValue, StorageError } from "../../src/storage/sqlite.ts";
 import { assertHolds, createStore, fingerprint, openTable, type StoreFolder } from "../support/local_store.ts";
 import { startScript } from "../support/script.ts";
 import { usageRow, variedRows } from "../support/usage_rows.ts";
@@ -28,7 +28,7 @@ function schemaOf(path: string): { version: unknown; tables: string[]; columns: 
   try {
     const names = (sql: string) => db.prepare(sql).all().map(({ name }) => String(name));
     return {
-      version: one(db, "PRAGMA user_version"),
+      version: queryValue(db, "PRAGMA user_version"),
       tables: names("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"),
       columns: names("SELECT name FROM pragma_table_info('token_usage')"),
     };
@@ -51,7 +51,7 @@ Deno.test("the released steps stay as they are: files that have seen them are ou
   await using store = await createStore();
   openTable(store.database, { migrations: MIGRATIONS.slice(0, 1) })[Symbol.dispose]();
   const { version, tables, columns } = schemaOf(store.database);
-  assert.deepEqual([version, tables], [1, ["installation", "outbox", "token_usage"]]);
+  assert.deepEqual([version, tables], [1, ["installation", "outbox", "refused", "token_usage"]]);
   assert.deepEqual(columns, ["seq", ...Object.keys(usageRow())]);
 });
 

@@ -10,11 +10,13 @@ import { usageRow, variedRows } from "../support/usage_rows.ts";
 function drain(pending: PendingFile) {
   const rows: UsageRow[] = [];
   let takes = 0;
-  const drained = pending.drain((waiting) => {
+  const { rows: count, aside } = pending.drain((waiting) => {
     takes++;
     rows.push(...waiting);
   });
-  return { ...drained, taken: rows, takes };
+  // What could not be read has not gone: it is a line of a file set aside.
+  const unreadable = aside.flatMap((path) => Deno.readTextFileSync(path).trimEnd().split("\n")).length;
+  return { rows: count, unreadable, taken: rows, takes };
 }
 
 function isBusy(error: unknown): boolean {
@@ -122,9 +124,9 @@ Deno.test("whatever PendingFile.drain() takes for a row the table takes too", as
   const odd = [
     { id: "no UUID, and a \u0000 within" },
     { id: "lone \ud800 surrogate" },
-    { at_ms: -1, input_tokens: -0, output_tokens: Number.MIN_SAFE_INTEGER, latency_ms: Number.MAX_SAFE_INTEGER },
+    { at_ms: -1, input_tokens: -0, output_tokens: 0, latency_ms: Number.MAX_SAFE_INTEGER },
     { cost_usd: -1e300, model: "" },
-    { outcome: "unheard of" as "ok", role: "x".repeat(100_000) as "technical" },
+    { role: "x".repeat(100_000) as "technical", error_kind: "unheard of" as "timeout" },
   ].map((change) => usageRow(change));
   pending.append(odd);
   const infinite = JSON.stringify(usageRow()).replace('"cost_usd":0', '"cost_usd":1e999,"unknown":{"deep":[1]}');
@@ -219,4 +221,38 @@ Deno.test({
     assert.deepEqual(whileFull, added.slice(0, -3));
     assert.deepEqual(afterwards, added);
   },
+});
+
+Deno.test("PendingFile.appendAside() finds a place while another process is at work, and drain() finds it again", async () => {
+  await using store = await createStore();
+  const { pending } = store;
+  const [here, beside, also] = [usageRow(), usageRow(), usageRow()];
+  pending.append([here]);
+  const holder = Deno.openSync(pending.path, { read: true });
+  try {
+    holder.lockSync(true);
+    assert.throws(() => pending.append([beside]), isBusy);
+    pending.appendAside([beside]);
+    pending.appendAside([also]);
+  } finally {
+    holder.close();
+  }
+  assert.equal(store.files().length, 3);
+  const { taken } = drain(pending);
+  assert.deepEqual(taken.map(({ id }) => id).sort(), [here, beside, also].map(({ id }) => id).sort());
+  assert.deepEqual(store.files(), ["usage-pending.jsonl"]);
+  assert.equal(pending.waiting, false);
+});
+
+Deno.test("PendingFile.drain() takes no row that a reader could not read back", async () => {
+  await using store = await createStore();
+  const impossible = [
+    usageRow({ at_ms: 8.64e15 + 1 }),
+    usageRow({ total_tokens: -1 }),
+    { ...usageRow(), outcome: "zzz" },
+    { ...usageRow(), source: "nobody" },
+  ];
+  const fine = usageRow({ at_ms: 8.64e15 });
+  await Deno.writeTextFile(store.pending.path, [...impossible, fine].map((row) => `\n${JSON.stringify(row)}`).join(""));
+  assert.deepEqual(drain(store.pending), { rows: 1, unreadable: 4, taken: [fine], takes: 1 });
 });

@@ -82,6 +82,11 @@ function createScene(options: Partial<SenderOptions>): Scene {
       return batch.length === 0 ? undefined : { rows: batch, lastSeq: from + batch.length };
     },
     confirm: (_storeId, lastSeq) => void scene.confirmed.push(lastSeq),
+    sampleConfirmed: () => [],
+    forget: () => assert.fail(),
+    refuse: () => {},
+    refusedRows: () => [],
+    accept: () => {},
   };
   const sender = new Sender({
     outbox: () => outbox,
@@ -106,6 +111,7 @@ function serverOf(scene: Pick<Scene, "refuse" | "inserts" | "counts">): SharedUs
       await scene.refuse?.(batch);
       scene.inserts.push([...batch]);
     },
+    countKnown: () => assert.fail(),
     summarize: () => assert.fail(),
     rows: () => assert.fail(),
     close: () => Promise.resolve(void scene.counts.closes++),
@@ -268,7 +274,7 @@ test("Sender leaves out a row the server refuses, tells it once, and sends every
   await scene.tick(0);
   assert.deepEqual(scene.inserts.flat(), rows.filter((row) => !bad.has(row)));
   assert.deepEqual(scene.confirmed, [500, 600]);
-  assert.deepEqual(scene.warnings, ["No; it stays on this machine only → Look at it."]);
+  assert.deepEqual(scene.warnings, ["No; it stays on this machine and is tried again later → Look at it."]);
   assert.equal(scene.sender.status.state, "connected");
   assert.equal(scene.counts.connects, 1);
 });

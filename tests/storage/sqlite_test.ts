@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { EXIT } from "../../src/core/errors.ts";
 import { MIGRATIONS } from "../../src/storage/migrations.ts";
-import { inTransaction, one, openDatabase, StorageError, type StorageProblem } from "../../src/storage/sqlite.ts";
+import {
+  inTransaction,
+  openDatabase,
+  queryValue,
+  StorageError,
+  type StorageProblem,
+} from "../../src/storage/sqlite.ts";
 import { createStore, openTable, type StoreFolder } from "../support/local_store.ts";
 import { startScript } from "../support/script.ts";
 import { usageRow } from "../support/usage_rows.ts";
@@ -13,7 +19,7 @@ function open(path: string, busyTimeoutMs = 0): DatabaseSync {
 
 /** What `PRAGMA name` says. */
 function pragma(db: DatabaseSync, name: string): unknown {
-  return one(db, `PRAGMA ${name}`);
+  return queryValue(db, `PRAGMA ${name}`);
 }
 
 function storageError(problem: StorageProblem, says: RegExp = /./) {
@@ -240,18 +246,18 @@ Deno.test("inTransaction() takes effect as a whole or not at all", () => {
   const db = new DatabaseSync(":memory:");
   try {
     db.exec("CREATE TABLE numbers (value INTEGER) STRICT");
-    const count = () => one(db, "SELECT count(*) FROM numbers");
-    assert.equal(inTransaction(db, () => (one(db, "INSERT INTO numbers VALUES (1)"), "done")), "done");
+    const count = () => queryValue(db, "SELECT count(*) FROM numbers");
+    assert.equal(inTransaction(db, () => (queryValue(db, "INSERT INTO numbers VALUES (1)"), "done")), "done");
     assert.equal(count(), 1);
     assert.throws(() =>
       inTransaction(db, () => {
-        one(db, "INSERT INTO numbers VALUES (2)");
-        one(db, "INSERT INTO numbers VALUES ('three')");
+        queryValue(db, "INSERT INTO numbers VALUES (2)");
+        queryValue(db, "INSERT INTO numbers VALUES ('three')");
       }), /cannot store TEXT/);
     assert.equal(count(), 1);
-    const cut = () => inTransaction(db, () => one(db, "ROLLBACK") ?? assert.fail("ended by itself"));
+    const cut = () => inTransaction(db, () => queryValue(db, "ROLLBACK") ?? assert.fail("ended by itself"));
     assert.throws(cut, /ended by itself/); // as SQLite does when the disk is full
-    inTransaction(db, () => one(db, "INSERT INTO numbers VALUES (4)"));
+    inTransaction(db, () => queryValue(db, "INSERT INTO numbers VALUES (4)"));
     assert.equal(count(), 2);
   } finally {
     db.close();

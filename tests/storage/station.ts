@@ -89,6 +89,7 @@ function watched(shared: SharedUsage, sizes: number[]): SharedUsage {
       sizes.push(rows.length);
       await shared.insert(rows);
     },
+    countKnown: (ids) => shared.countKnown(ids),
     summarize: (query) => shared.summarize(query),
     rows: (sinceMs) => shared.rows(sinceMs),
     close: () => shared.close(),

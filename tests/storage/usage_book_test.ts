@@ -1,3 +1,4 @@
+import { DatabaseSync } from "node:sqlite";
 import assert from "node:assert/strict";
 import { AgentError, EXIT } from "../../src/core/errors.ts";
 import { parseDatabaseUrl } from "../../src/storage/database_url.ts";
@@ -34,7 +35,11 @@ async function createHome(): Promise<Home> {
   const [warnings, notes, origins] = [[], [], []] as [string[], string[], string[]];
   const options: Omit<UsageBookOptions, "shared"> = {
     dataDir,
-    traffic: { sent: (origin) => void origins.push(origin), received: (origin) => void origins.push(origin) },
+    traffic: {
+      sent: (origin) => void origins.push(origin),
+      sentMore: () => {},
+      received: (origin) => void origins.push(origin),
+    },
     warn(message, remedy) {
       assertSecret(`${message} ${remedy}`);
       warnings.push(message);
@@ -74,7 +79,7 @@ Deno.test({
     assert.deepEqual(book.sharing, { state: "idle", origin, problem: null });
     for (const row of rows) book.record(row);
     const local = await book.openLocal();
-    await until(() => local.unshared === 0);
+    await until(() => local.countUnshared() === 0);
     assert.deepEqual(book.sharing, { state: "connected", origin, problem: null });
     assert.equal(book.path, `${home.dataDir}/django.db`);
     assert.equal(local.count, 50);
@@ -96,7 +101,7 @@ Deno.test({
     const book = home.open(url);
     book.record(usageRow());
     const local = await book.openLocal();
-    await until(() => local.unshared === 0);
+    await until(() => local.countUnshared() === 0);
     await book.openShared();
     assert.equal(await sessions(url), 2);
     await book[Symbol.asyncDispose]();
@@ -137,7 +142,9 @@ Deno.test({
     }
     assert.deepEqual((await sharedIds(cluster, url)).sort(), idsOf(rows).sort());
     assert.deepEqual(home.warnings, []);
-    assert.equal(home.notes.length, 1, "the refused connection");
+    assert.deepEqual(home.notes.map((note) => note.replace(/\d{4,}/, "PORT")), [
+      "Cannot use the shared database postgres://127.0.0.1:1: the connection was refused; usage is kept and sent later",
+    ]);
 
     /** Connected already, so that the time for what is left is for that alone. */
     async function openConnected(first = usageRow()): Promise<UsageBook> {
@@ -164,7 +171,7 @@ Deno.test({
     assert.equal(home.warnings.length, 1);
     assert.match(home.warnings[0] ?? "", /with that password; usage is kept here meanwhile$/);
     const local = await book.openLocal();
-    assert.deepEqual([local.count, local.unshared], [2, 2]);
+    assert.deepEqual([local.count, local.countUnshared()], [2, 2]);
     const error = await failureOf(book.openShared());
     assert.equal(error.exitCode, EXIT.config);
   },
@@ -261,4 +268,47 @@ Deno.test("UsageBook tells where a damaged database went, and goes on with a new
   assert.equal(home.warnings.length, 1);
   const [, aside = ""] = /was damaged: it is now (.+), and a new one was begun$/.exec(home.warnings[0] ?? "") ?? [];
   assert.match(await Deno.readTextFile(aside), /^This is no database at all/);
+});
+
+Deno.test("UsageBook keeps rows in the database although the file beside it is none, and says what is wrong", async () => {
+  await using home = await createHome();
+  await Deno.mkdir(`${home.dataDir}/usage-pending.jsonl`, { recursive: true });
+  await using book = home.open();
+  for (let count = 0; count < 3; count++) book.record(usageRow());
+  const local = await book.openLocal();
+  assert.equal(local.count, 3);
+  assert.match(home.warnings.join("\n"), /Cannot read .*usage-pending\.jsonl: .* is not a plain file/);
+});
+
+Deno.test("UsageBook.openLocal() tells of lines that were no usage, and opens the database once", async () => {
+  await using home = await createHome();
+  await Deno.mkdir(home.dataDir);
+  await Deno.writeTextFile(`${home.dataDir}/usage-pending.jsonl`, '\n{"torn');
+  await using book = home.open();
+  assert.equal(await book.openLocal(), await book.openLocal());
+  assert.deepEqual(home.warnings.filter((warning) => /Some lines of .* were no usage/.test(warning)).length, 1);
+});
+
+Deno.test("a UsageBook that ends while others hold the database and the file beside it keeps its rows all the same", async () => {
+  await using home = await createHome();
+  const rows = variedRows(3);
+  {
+    await using book = home.open();
+    book.record(rows[0] ?? assert.fail());
+  }
+  await Deno.writeTextFile(`${home.dataDir}/usage-pending.jsonl`, "");
+  const busy = new DatabaseSync(`${home.dataDir}/django.db`);
+  const file = await Deno.open(`${home.dataDir}/usage-pending.jsonl`);
+  try {
+    busy.exec("BEGIN IMMEDIATE");
+    await file.lock(true);
+    await using book = home.open();
+    for (const row of rows.slice(1)) book.record(row);
+  } finally {
+    file.close();
+    busy.close();
+  }
+  assert.deepEqual(home.warnings, []);
+  await using book = home.open();
+  assert.equal((await book.openLocal()).count, rows.length);
 });

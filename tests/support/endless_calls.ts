@@ -30,7 +30,7 @@ async function callForEver(caller: number): Promise<never> {
 if (Deno.args[0] === "catch-up") {
   await call(false);
   const local = await agent.usage.openLocal();
-  while (local.unshared > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (local.countUnshared() > 0) await new Promise((resolve) => setTimeout(resolve, 20));
   await agent[Symbol.asyncDispose]();
 } else {
   await Promise.all(Array.from({ length: CALLERS }, (_, caller) => callForEver(caller)));

@@ -7,7 +7,7 @@ import type { SharedUsage } from "../../src/storage/shared_usage.ts";
 import type { StoredUsageRow, UsageReader, UsageRow } from "../../src/storage/usage.ts";
 import { PASSWORD } from "./postgres.ts";
 
-const NO_TRAFFIC = { sent: () => {}, received: () => {} };
+const NO_TRAFFIC = { sent: () => {}, sentMore: () => {}, received: () => {} };
 
 /** Connects to a database by its URL; creates the schema unless told otherwise. */
 export async function connect(url: string, options: Partial<ConnectOptions> = {}): Promise<SharedUsage> {
