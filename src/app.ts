@@ -1,14 +1,13 @@
-import type { Agent, AgentOptions, ReloadResult, UsageAccess } from "./cli/agent.ts";
-import { describeChanges } from "./config/changes.ts";
+import type { Agent, AgentOptions, UsageAccess } from "./cli/agent.ts";
 import { couldBeKey, type Env, exemptFromProxies, loadEnv, ollamaBaseUrl, proxyVariables } from "./config/env.ts";
 import { type DatabaseTarget, parseDatabaseUrl } from "./storage/database_url.ts";
 import { type ConfigSnapshot, loadConfig } from "./config/load.ts";
 import type { ModelsConfig, ProviderSettings } from "./config/schema.ts";
-import { watchConfig } from "./config/watch.ts";
 import { hostAndPort, isLoopbackOrPrivate } from "./core/address.ts";
-import { AgentError, ConfigError, describeProblem, EXIT, withRemedy } from "./core/errors.ts";
+import { AgentError, EXIT, withRemedy } from "./core/errors.ts";
 import { type AgentEvent, createEventBus, type EventBus } from "./core/events.ts";
 import { createLog, type Log, LOG_LEVELS, type LogLevel } from "./core/log.ts";
+import type { ActivityWatcher } from "./http/program.ts";
 import { revokeHosts } from "./privacy/egress.ts";
 import { createLedger, type Ledger } from "./privacy/ledger.ts";
 import { createGemini } from "./providers/gemini.ts";
@@ -16,9 +15,10 @@ import { createGroq } from "./providers/groq.ts";
 import { createOllama } from "./providers/ollama.ts";
 import { createAccounting } from "./router/accounting.ts";
 import { resolveProfile } from "./router/chain.ts";
+import { LiveConfig } from "./router/live_config.ts";
 import { Router } from "./router/router.ts";
 import { createSnapshot, type ProviderSlot, type Refusal, type RouterSnapshot } from "./router/snapshot.ts";
-import type { UsageBook } from "./storage/usage.ts";
+import type { UsageBook, UsageRow } from "./storage/usage.ts";
 import { createUsageBook } from "./storage/usage_book.ts";
 
 /** What every provider is built with. */
@@ -41,39 +41,31 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
   const ledger = createLedger({ path: `${options.dataDir}/egress.json`, log });
   const parts: Parts = { env, ledger, cloud: options.cloud, sandboxed: options.seal.sandboxed };
 
-  let config = await readConfig(options);
+  const config = await readConfig(options);
   const snapshot = await buildSnapshot(config, options.profile, parts);
   const usage = await buildUsageBook(options, { env, ledger, events, log });
-  const router = new Router(snapshot, { events, book: createAccounting({ record: usage.record, events }) });
-
-  let lastReload: Promise<unknown> = Promise.resolve();
-  const reload = (): Promise<ReloadResult> => {
-    const result = lastReload.then(tryReload); // one after the other, so that the newest file wins
-    lastReload = result;
-    return result;
+  const watchers = new Set<ActivityWatcher>();
+  const record = (row: UsageRow) => {
+    usage.record(row);
+    for (const { onAttempt } of watchers) onAttempt(row);
   };
-  const tryReload = async (): Promise<ReloadResult> => {
-    let result: ReloadResult;
-    try {
-      const next = await readConfig(options);
-      router.apply(await buildSnapshot(next, options.profile, parts));
-      result = { ok: true, changes: describeChanges(config.models, next.models), problems: [] };
-      config = next;
-    } catch (error) {
-      result = { ok: false, changes: [], problems: problemsOf(error) };
-    }
-    events.emit("config.router_reloaded", result);
-    return result;
-  };
-
+  const router = new Router(snapshot, {
+    events,
+    book: createAccounting({ record, events }),
+    onCallEnd: (end) => watchers.forEach(({ onCall }) => onCall(end)),
+  });
+  const live = new LiveConfig({
+    dir: options.configDir,
+    config,
+    profile: options.profile,
+    router,
+    events,
+    read: () => readConfig(options),
+    build: (next, profile) => buildSnapshot(next, profile, parts),
+  });
   const watching = new AbortController();
   const watcher = options.watch
-    ? watchConfig({
-      dir: options.configDir,
-      text: config.text,
-      onChange: async () => void await reload(),
-      signal: watching.signal,
-    }).catch((error) => log.error(`models.json is no longer watched: ${nameOf(error)}`))
+    ? live.watch(watching.signal).catch((error) => log.error(`models.json is no longer watched: ${nameOf(error)}`))
     : undefined;
   return {
     router,
@@ -82,10 +74,17 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
     ledger,
     usage,
     seal: options.seal,
+    cloud: options.cloud,
     get config() {
-      return config;
+      return live.current;
     },
-    reload,
+    watchActivity(watcher) {
+      watchers.add(watcher);
+      return () => void watchers.delete(watcher);
+    },
+    reload: () => live.reload(),
+    setProfile: (name) => live.setProfile(name),
+    setAssignment: (role, model) => live.setAssignment(role, model),
     async [Symbol.asyncDispose]() {
       watching.abort();
       await watcher;
@@ -240,13 +239,6 @@ function keyUnusable(name = "The API key"): Refusal {
     reason: `${name} holds characters that no key has`,
     remedy: "Copy the key again; it is letters, digits and signs without blanks.",
   };
-}
-
-/** Why a reload failed, a line each. Whatever it was, the old configuration goes on serving. */
-function problemsOf(error: unknown): string[] {
-  if (error instanceof ConfigError) return error.problems.map(describeProblem);
-  if (error instanceof AgentError) return [withRemedy(error.message, error.remedy)];
-  return [`It could not be read: ${nameOf(error)}`];
 }
 
 /** The name of an error that was not foreseen. Its message may quote what it tripped over. */

@@ -1,9 +1,6 @@
 import type { Env } from "../config/env.ts";
-import type { ConfigSnapshot } from "../config/load.ts";
-import type { EventBus } from "../core/events.ts";
+import type { Program } from "../http/program.ts";
 import type { Seal } from "../privacy/egress.ts";
-import type { Ledger } from "../privacy/ledger.ts";
-import type { Router } from "../router/router.ts";
 import type { UsageBook } from "../storage/usage.ts";
 
 /** Where a run finds its things and what it may do; the options every command shares. */
@@ -21,26 +18,9 @@ export interface AgentOptions {
   readonly watch?: boolean;
 }
 
-/** What a reload of models.json came to. */
-export interface ReloadResult {
-  readonly ok: boolean;
-  readonly changes: readonly string[];
-  /** Why the file was refused; the old configuration goes on serving. */
-  readonly problems: readonly string[];
-}
-
 /** The running program, wired together by the composition root. Disposing of it writes down what is left to write. */
-export interface Agent extends AsyncDisposable {
-  readonly router: Router;
+export interface Agent extends Program, AsyncDisposable {
   readonly env: Env;
-  readonly events: EventBus;
-  readonly ledger: Ledger;
-  readonly usage: UsageBook;
-  readonly seal: Seal;
-  /** The configuration that serves now. */
-  readonly config: ConfigSnapshot;
-  /** Reads models.json again; a file that cannot be used changes nothing. */
-  reload(): Promise<ReloadResult>;
 }
 
 /** Where usage is kept, without the rest of the program. */

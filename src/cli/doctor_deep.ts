@@ -88,6 +88,7 @@ async function ask(
       const item of router.stream({ ...request, model: ref, signal: AbortSignal.any([signal, call.signal]) })
     ) {
       if (item.type === "done") return { deltas, response: item.response };
+      if (item.type === "start") continue;
       deltas++;
       onDelta?.(call);
     }

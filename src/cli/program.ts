@@ -1,5 +1,4 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
-import manifest from "../../deno.json" with { type: "json" };
 import { exemptFromProxies, readTelemetry } from "../config/env.ts";
 import { AgentError, EXIT, type ExitCode, NoAnswerError } from "../core/errors.ts";
 import { sealProcess } from "../privacy/egress.ts";
@@ -12,13 +11,12 @@ import { addModels } from "./models.ts";
 import { ReaderGoneError, tell, writeJson, writeOut } from "./output.ts";
 import { addPrivacy } from "./privacy.ts";
 import { addUsage } from "./usage.ts";
+import { VERSION } from "./version.ts";
 import { ResultError } from "./result_error.ts";
+import { addServe } from "./serve.ts";
 import { type AddCommand, type CommonOptions, Session } from "./session.ts";
 
-/** The version of the program, as deno.json names it. */
-const VERSION = manifest.version;
-
-const COMMANDS: readonly AddCommand[] = [addAsk, addModels, addUsage, addDoctor, addPrivacy, addInit];
+const COMMANDS: readonly AddCommand[] = [addServe, addAsk, addModels, addUsage, addDoctor, addPrivacy, addInit];
 
 /**
  * Runs the program once.
@@ -39,12 +37,24 @@ export async function runProgram(args: readonly string[], composition: Compositi
     session = await beginSession(composition, { ...command.optsWithGlobals<CommonOptions>(), configNamed });
   });
   try {
-    if (args.length === 0) program.outputHelp();
-    else await program.parseAsync([...args], { from: "user" });
+    await program.parseAsync(namesCommand(args) ? [...args] : [...args, "serve"], { from: "user" });
     return EXIT.ok;
   } catch (error) {
     return report(error, json);
   }
+}
+
+/** Options of the program that stand alone or with a value; with nothing but these it serves. */
+const ALONE = new Set(["--cloud", "--no-sandbox"]);
+const WITH_VALUE = new Set(["--config", "--data"]);
+
+function namesCommand(args: readonly string[]): boolean {
+  for (let index = 0; index < args.length; index++) {
+    const arg = args[index] ?? "";
+    if (WITH_VALUE.has(arg)) index++;
+    else if (!ALONE.has(arg) && !/^--(config|data)=/.test(arg)) return true;
+  }
+  return false;
 }
 
 function createProgram(): Command {

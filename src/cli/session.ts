@@ -33,8 +33,12 @@ export class Session {
    * Wires the program together.
    * @throws ConfigError, AgentError with what is wrong and what to do.
    */
-  async open({ profile }: { readonly profile?: string | undefined } = {}): Promise<Agent> {
-    return await this.#composition.openAgent({ ...this.#agentOptions, ...(profile !== undefined && { profile }) });
+  async open({ profile, watch = false }: OpenOptions = {}): Promise<Agent> {
+    return await this.#composition.openAgent({
+      ...this.#agentOptions,
+      watch,
+      ...(profile !== undefined && { profile }),
+    });
   }
 
   /**
@@ -49,6 +53,13 @@ export class Session {
     const { config, configNamed, data, cloud } = this.options;
     return { configDir: config, configNamed, dataDir: data, cloud, seal: this.#seal };
   }
+}
+
+interface OpenOptions {
+  /** Serves this profile instead of the one models.json names. */
+  readonly profile?: string | undefined;
+  /** Reloads models.json when it changes. */
+  readonly watch?: boolean;
 }
 
 /** Gives the session of the running command; it exists once the command begins. */

@@ -96,6 +96,18 @@ export const modelsSchema = z.strictObject({
       description: "how long it is left alone before it is tried again",
     }),
   }).prefault({}),
+  server: z.strictObject({
+    host: z.string().regex(/^[A-Za-z0-9.:-]{1,253}$/).default("127.0.0.1").meta({
+      description: "address `serve` listens on; any but this machine's own needs DJANGO_API_TOKEN",
+    }),
+    port: z.int().min(1).max(65_535).default(8000).meta({ description: "port `serve` listens on" }),
+    allowed_hosts: z.array(z.string().regex(/^[a-z0-9.-]{1,253}$/)).default([]).meta({
+      description: "names it may be called by besides localhost, lower case without a port",
+    }),
+    allowed_origins: z.array(z.string().regex(/^https?:\/\/[a-z0-9.:[\]-]{1,253}$/)).default([]).meta({
+      description: "origins of web pages that may use it, for example https://chat.example.com",
+    }),
+  }).prefault({}).meta({ description: "the HTTP API; changes count from the next start on" }),
   deadlines: z.strictObject({
     load_seconds: attemptDeadlines.load_seconds.default(300),
     first_token_seconds: attemptDeadlines.first_token_seconds.default(60),

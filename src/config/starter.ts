@@ -30,6 +30,9 @@ const ENV_TEXT = `# Secrets and addresses of django-agent. None is needed to sta
 # A PostgreSQL that several machines share their token counts in. Without it they stay in ./data/django.db.
 # DATABASE_URL=postgres://user:password@127.0.0.1:5432/name
 
+# The token other machines need, if "serve" is to listen for them too, for example what "openssl rand -hex 32" prints.
+# DJANGO_API_TOKEN=
+
 # How much is logged: error, warn, info, debug.
 # DJANGO_LOG_LEVEL=
 `;

@@ -27,6 +27,9 @@ export interface EventMap {
   "system.warning": { code: string; message: string; remedy: string };
 }
 
+/** What a reload of models.json came to, or a change of it. */
+export type ReloadResult = Readonly<EventMap["config.router_reloaded"]>;
+
 export type EventName = keyof EventMap;
 export type AgentEvent = {
   [Name in EventName]: { readonly name: Name; readonly data: Readonly<EventMap[Name]> };

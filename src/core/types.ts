@@ -59,9 +59,18 @@ export type Message =
 /** `false` (default) asks for no visible thinking; a level is passed on where the provider knows levels. */
 export type Think = boolean | "low" | "medium" | "high";
 
+/** How the next token is chosen, besides the temperature; what a provider does not know it leaves out. */
+export interface Sampling {
+  readonly top_p?: number;
+  readonly seed?: number;
+  readonly presence_penalty?: number;
+  readonly frequency_penalty?: number;
+}
+
 /** What a generation may ask for besides its messages. All optional; the provider's default applies otherwise. */
 export interface GenerationOptions {
   readonly temperature?: number;
+  readonly sampling?: Sampling;
   /** Upper bound of generated tokens, thinking included. */
   readonly max_tokens?: number;
   readonly stop?: readonly string[];
@@ -170,8 +179,17 @@ export type Delta =
   | { readonly type: "thinking"; readonly text: string }
   | { readonly type: "tool_call"; readonly call: ToolCall };
 
-/** What `stream` yields: deltas, then exactly one `done` as the last item. */
-export type StreamItem = Delta | { readonly type: "done"; readonly response: ModelResponse };
+/** The first item of a stream: who answers. From then on no other model can take over. */
+export interface StreamStart {
+  readonly type: "start";
+  readonly provider: string;
+  readonly model: string;
+  /** True when it is another model than the first choice. */
+  readonly fallback: boolean;
+}
+
+/** What `stream` yields: `start`, deltas, then exactly one `done` as the last item. */
+export type StreamItem = StreamStart | Delta | { readonly type: "done"; readonly response: ModelResponse };
 
 /** Vectors with everything there is to say about them. */
 export interface EmbedResponse {

@@ -45,7 +45,8 @@ type Counts = Map<string, LedgerEntry>;
  */
 export function createLedger({ path, log, writeEveryMs = 1000 }: LedgerOptions): Ledger {
   let unwritten: Counts = new Map();
-  const known = new Set<string>();
+  /** Origins that are in the file, and whether they are on this network. */
+  const known = new Map<string, boolean>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let complained = false;
 
@@ -68,11 +69,12 @@ export function createLedger({ path, log, writeEveryMs = 1000 }: LedgerOptions):
   };
 
   const count = (origin: string, numbers: Pick<LedgerEntry, "requests" | "sent_bytes" | "received_bytes">) => {
-    const local = isLoopbackOrPrivate(new URL(origin).hostname);
+    const seen = known.get(origin);
+    const local = seen ?? isLoopbackOrPrivate(new URL(origin).hostname);
     const entry = { origin, local, ...numbers, last_at: new Date().toISOString() };
     unwritten.set(origin, add(unwritten.get(origin), entry));
-    if (!known.has(origin)) {
-      known.add(origin);
+    if (seen === undefined) {
+      known.set(origin, local);
       write();
     } else if (timer === undefined) {
       timer = setTimeout(write, writeEveryMs);

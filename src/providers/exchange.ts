@@ -10,6 +10,8 @@ import { asRecord, parseJson } from "./json.ts";
 import { classifyNetworkError, sandboxRefusal } from "./network_error.ts";
 import { bodySentOnce, minimalHeaders } from "./outgoing.ts";
 
+/** Why a fetch ends that is over anyway. Made once: an error made for every call costs as much as parsing its answer. */
+const OVER = new DOMException("The exchange is over", "AbortError");
 /** Largest body that is read, in bytes; a body without end is cut off here. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 /** Largest part of an error body that is looked at, in bytes. */
@@ -155,7 +157,7 @@ export class Exchange {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#signal.removeEventListener("abort", this.#abort);
-    this.#controller.abort();
+    this.#controller.abort(OVER);
     // A body that already ended or failed has nothing left to cancel.
     await this.#upstream?.cancel().catch(() => {});
     if (this.#started) {
@@ -189,7 +191,7 @@ export class Exchange {
     this.#failure = error;
     clearTimeout(this.#timer);
     this.#relay?.error(error);
-    this.#controller.abort();
+    this.#controller.abort(OVER);
     return error;
   }
 

@@ -1,5 +1,5 @@
 import type { Content, GenerateContentConfig, GenerateContentResponseUsageMetadata, Part } from "@google/genai/web";
-import type { ErrorKind, FinishReason, Message, ToolCall, Usage } from "../core/types.ts";
+import type { ErrorKind, FinishReason, Message, Sampling, ToolCall, Usage } from "../core/types.ts";
 import { asCount } from "./json.ts";
 import type { ChatCall } from "./provider.ts";
 import { toolNames } from "./tool_names.ts";
@@ -56,7 +56,7 @@ function toolAnswer(
 
 /** Everything else of a request, but for the level of thinking. */
 export function geminiConfig(call: ChatCall): GenerateContentConfig {
-  const { temperature, max_tokens, stop, json_schema, tools } = call;
+  const { temperature, sampling, max_tokens, stop, json_schema, tools } = call;
   const system = call.messages.filter(({ role }) => role === "system").map(({ content }) => content).join("\n\n");
   return {
     // The library would ask again by itself when a stream breaks off.
@@ -64,6 +64,7 @@ export function geminiConfig(call: ChatCall): GenerateContentConfig {
     automaticFunctionCalling: { disable: true },
     ...(system !== "" && { systemInstruction: system }),
     ...(temperature !== undefined && { temperature }),
+    ...samplingOf(sampling),
     ...(max_tokens !== undefined && { maxOutputTokens: max_tokens }),
     ...(stop !== undefined && { stopSequences: [...stop] }),
     ...(json_schema !== undefined && { responseMimeType: "application/json", responseJsonSchema: json_schema }),
@@ -112,5 +113,14 @@ export function readCall({ functionCall, thoughtSignature }: Part): ToolCall | u
     name: functionCall.name,
     arguments: functionCall.args ?? {},
     ...(thoughtSignature !== undefined && { signature: thoughtSignature }),
+  };
+}
+
+function samplingOf({ top_p, seed, presence_penalty, frequency_penalty }: Sampling = {}) {
+  return {
+    ...(top_p !== undefined && { topP: top_p }),
+    ...(seed !== undefined && { seed }),
+    ...(presence_penalty !== undefined && { presencePenalty: presence_penalty }),
+    ...(frequency_penalty !== undefined && { frequencyPenalty: frequency_penalty }),
   };
 }

@@ -12,12 +12,13 @@ type CallDelta = Groq.Chat.ChatCompletionChunk.Choice.Delta.ToolCall;
 
 /** The body of `/openai/v1/chat/completions`. */
 export function chatRequest(call: ChatCall): Request {
-  const { temperature, max_tokens, stop, json_schema, tools, think = false } = call;
+  const { temperature, sampling, max_tokens, stop, json_schema, tools, think = false } = call;
   return {
     model: call.model,
     messages: call.messages.map(groqMessage),
     stream: true,
     ...(temperature !== undefined && { temperature }),
+    ...sampling,
     ...(max_tokens !== undefined && { max_completion_tokens: max_tokens }),
     ...(stop !== undefined && { stop: [...stop] }),
     ...(json_schema !== undefined && {

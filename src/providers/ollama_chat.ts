@@ -14,7 +14,7 @@ export interface StrictChatRequest extends ChatRequest {
 
 /** The body of `/api/chat`. */
 export function chatRequest(call: ChatCall): StrictChatRequest {
-  const { temperature, max_tokens, stop, json_schema, tools } = call;
+  const { temperature, sampling, max_tokens, stop, json_schema, tools } = call;
   return {
     model: call.model,
     messages: ollamaMessages(call.messages),
@@ -29,6 +29,7 @@ export function chatRequest(call: ChatCall): StrictChatRequest {
       // Always sent and always the same: another value makes Ollama load the model anew.
       num_ctx: call.contextTokens,
       ...(temperature !== undefined && { temperature }),
+      ...sampling,
       ...(max_tokens !== undefined && { num_predict: max_tokens }),
       ...(stop !== undefined && { stop: [...stop] }),
     },

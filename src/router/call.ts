@@ -14,6 +14,14 @@ import type { RouterSnapshot, Serving } from "./snapshot.ts";
 /** Repeats at the same model that one call may spend, whatever the length of its chain. */
 const RETRY_BUDGET = 2;
 
+export type CallOutcome = "ok" | "failed" | "aborted";
+
+/** How a call ended, whatever was tried for it. */
+export interface CallEnd {
+  readonly role: Role;
+  readonly outcome: CallOutcome;
+}
+
 /** What a call is begun with. */
 export interface CallOptions {
   readonly role: Role;
@@ -53,6 +61,7 @@ export class Call implements Disposable {
   readonly #retried = new Set<string>();
   #retriesLeft = RETRY_BUDGET;
   #minContextTokens = 0;
+  readonly #onEnd: ((end: CallEnd) => void) | undefined;
   #waitedMs = 0;
   #shown = false;
   #movingFrom: { readonly ref: ModelRef; readonly kind: ErrorKind } | undefined;
@@ -62,6 +71,7 @@ export class Call implements Disposable {
     this.snapshot = serving.snapshot;
     this.events = serving.events;
     this.book = serving.book;
+    this.#onEnd = serving.onCallEnd;
     this.#lanes = serving.lanes;
     this.prompt = prompt;
     this.conversationId = conversationId;
@@ -74,6 +84,12 @@ export class Call implements Disposable {
 
   [Symbol.dispose](): void {
     this.deadline[Symbol.dispose]();
+    this.#onEnd?.({ role: this.role, outcome: this.#outcome });
+  }
+
+  get #outcome(): CallOutcome {
+    const last = this.attempts.at(-1)?.outcome;
+    return last === "ok" || last === "aborted" ? last : "failed";
   }
 
   /** Milliseconds charged for waiting until rate limits pass. */

@@ -20,9 +20,10 @@ export function messagesOf({ prompt, messages, images, system_prompt }: Generate
 
 /** The part of a request that goes to the provider as it is. */
 export function optionsOf(request: GenerateRequest): GenerationOptions {
-  const { temperature, max_tokens, stop, json_schema, tools, think } = request;
+  const { temperature, sampling, max_tokens, stop, json_schema, tools, think } = request;
   return {
     ...(temperature !== undefined && { temperature }),
+    ...(sampling !== undefined && { sampling }),
     ...(max_tokens !== undefined && { max_tokens }),
     ...(stop !== undefined && { stop }),
     ...(json_schema !== undefined && { json_schema }),

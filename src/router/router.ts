@@ -9,11 +9,12 @@ import {
   type ModelResponse,
   type Priority,
   type StreamItem,
+  type StreamStart,
 } from "../core/types.ts";
 import type { ProviderChunk } from "../providers/provider.ts";
 import type { BookAttempt } from "./accounting.ts";
 import { asProviderError, awaitAnswer, awaitOpening, awaitVectors, RunningAttempt, type Work } from "./attempt.ts";
-import { Call } from "./call.ts";
+import { Call, type CallEnd } from "./call.ts";
 import { type Candidate, findModel, planChat, planEmbedding } from "./chain.ts";
 import { CallDeadline, pause } from "./deadline.ts";
 import type { LaneStatus } from "./lane.ts";
@@ -47,6 +48,8 @@ export interface RouterDependencies {
   readonly events: EventBus;
   /** Takes every attempt down as it ends. */
   readonly book: BookAttempt;
+  /** Told of every call that has ended. */
+  readonly onCallEnd?: (end: CallEnd) => void;
   /** Random number in [0, 1) for the jitter of retries. */
   readonly random?: () => number;
 }
@@ -68,9 +71,9 @@ export class Router {
   readonly #random: () => number;
   #serving: Serving;
 
-  constructor(snapshot: RouterSnapshot, { events, book, random = Math.random }: RouterDependencies) {
+  constructor(snapshot: RouterSnapshot, { events, book, onCallEnd, random = Math.random }: RouterDependencies) {
     this.#random = random;
-    this.#serving = { snapshot, lanes: createLanes(snapshot, new Map(), events), events, book };
+    this.#serving = { snapshot, lanes: createLanes(snapshot, new Map(), events), events, book, onCallEnd };
   }
 
   get snapshot(): RouterSnapshot {
@@ -114,6 +117,7 @@ export class Router {
     call.deadline.onOver = leave;
     let reading = true;
     try {
+      yield startOf(attempt);
       for (let next: IteratorResult<ProviderChunk, void> = first; !next.done; next = await rest.next()) {
         const delta = attempt.collect(next.value);
         if (!delta) continue;
@@ -323,6 +327,11 @@ function announceMove(call: Call, to: Candidate | null): void {
   const from = call.takeMove(to);
   if (!from) return;
   call.events.emit("router.fallback", { role: call.role, from: from.ref, to: to?.ref ?? null, kind: from.kind });
+}
+
+function startOf({ call, candidate }: RunningAttempt): StreamStart {
+  const { provider, model } = candidate;
+  return { type: "start", provider, model, fallback: call.isFallback(candidate) };
 }
 
 /** Ends the attempt that brought the answer, and makes the response of it. */

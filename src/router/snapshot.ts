@@ -3,6 +3,7 @@ import type { EventBus } from "../core/events.ts";
 import type { AttemptDeadlines, Provider } from "../providers/provider.ts";
 import type { Profile } from "./chain.ts";
 import type { BookAttempt } from "./accounting.ts";
+import type { CallEnd } from "./call.ts";
 import { Lane, type LaneSettings } from "./lane.ts";
 
 /** Why a configured provider may not be asked in this run. */
@@ -31,6 +32,8 @@ export interface Serving {
   readonly lanes: ReadonlyMap<string, Lane>;
   readonly events: EventBus;
   readonly book: BookAttempt;
+  /** Told of every call that has ended. */
+  readonly onCallEnd?: ((end: CallEnd) => void) | undefined;
 }
 
 export interface SnapshotParts {

@@ -124,6 +124,8 @@ export interface LocalUsage extends UsageReader {
    * @returns how many rows are gone, and how many of that age were kept
    */
   prune(beforeMs: number, keepUnshared: boolean): { readonly deleted: number; readonly kept: number };
+  /** The latest rows, newest first. */
+  latest(limit: number): readonly StoredUsageRow[];
   /** Looks through the whole file. @throws AgentError when it is damaged */
   check(): void;
 }
@@ -143,6 +145,8 @@ export interface UsageBook extends AsyncDisposable {
   /** The file of this installation's own table. */
   readonly path: string;
   readonly sharing: SharingStatus;
+  /** This installation's own table; undefined while it cannot be used and rows wait beside it. */
+  readonly local: LocalUsage | undefined;
   /** Keeps a row. Never throws and never waits. */
   record(row: UsageRow): void;
   /**

@@ -54,6 +54,9 @@ export function createUsageBook(options: UsageBookOptions): UsageBook {
         ? { ...sender.status, origin: shared.origin }
         : { state: "off", origin: null, problem: null };
     },
+    get local() {
+      return recorder.table;
+    },
     record(row) {
       recorder.record(row);
       if (!(shared instanceof AgentError) || told) return;

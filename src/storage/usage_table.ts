@@ -112,6 +112,15 @@ export class UsageTable implements LocalUsage, Disposable {
     }
   }
 
+  latest(limit: number): StoredUsageRow[] {
+    return explaining(
+      this.#path,
+      () =>
+        this.#select(`SELECT ${COLUMNS.join(", ")} FROM token_usage ORDER BY seq DESC LIMIT ?`, limit)
+          .map((values) => this.#rowOf(values)),
+    );
+  }
+
   /** The next rows that `storeId` has not confirmed, oldest first; undefined when there are none. */
   nextBatch(storeId: string, limit: number): Batch | undefined {
     return explaining(this.#path, () => {

@@ -84,8 +84,8 @@ async function callDirectly(provider: Provider): Promise<Timing> {
 async function callRouter(router: Router): Promise<Timing> {
   const startedAt = performance.now();
   let firstMs = 0;
-  for await (const _ of router.stream({ prompt: "Hola", max_tokens: TOKENS })) {
-    if (firstMs === 0) firstMs = performance.now() - startedAt;
+  for await (const { type } of router.stream({ prompt: "Hola", max_tokens: TOKENS })) {
+    if (firstMs === 0 && type === "text") firstMs = performance.now() - startedAt;
   }
   return { firstMs, totalMs: performance.now() - startedAt };
 }

@@ -13,8 +13,8 @@ const ONE_TOKEN = estimated(3, 1);
 async function openStream(rig: Rig, behaviour: Behaviour, signal?: AbortSignal) {
   rig.groq.next(behaviour);
   const stream = rig.router.stream({ ...REQUEST, ...(signal && { signal }) });
-  const { value } = await stream.next();
-  assert.equal(value?.type, "text");
+  assert.equal((await stream.next()).value?.type, "start");
+  assert.equal((await stream.next()).value?.type, "text");
   assert.deepEqual(rig.rows, [], "an attempt is booked when it has ended");
   return stream;
 }

@@ -135,6 +135,8 @@ Deno.test("Router.stream() shows the first token before the answer is complete",
   await using rig = startRig({ chain: [GPT] });
   rig.groq.next({ kind: "stall", after: 1 });
   const stream = rig.router.stream({ prompt: "¿Quién eres?" });
+  const start = { type: "start", provider: "groq", model: "openai/gpt-oss-120b", fallback: false };
+  assert.deepEqual(await stream.next(), { done: false, value: start });
   assert.deepEqual(await stream.next(), { done: false, value: { type: "text", text: "Hola" } });
   await stream.return();
 });

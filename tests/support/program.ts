@@ -27,6 +27,10 @@ export interface Running {
   readonly printed: string;
   /** Resolves once standard output contains `text`. */
   waitFor(text: string): Promise<void>;
+  /** What has been told on standard error so far. */
+  readonly told: string;
+  /** Resolves once standard error contains `text`. */
+  waitUntilTold(text: string): Promise<void>;
   kill(signal: Deno.Signal): void;
   readonly finished: Promise<Finished>;
 }
@@ -64,39 +68,63 @@ export function startProgram(args: readonly string[], options: RunOptions): Runn
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  let printed = "";
-  const waiting = new Set<() => void>();
-  const stdout = (async () => {
-    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-      printed += text;
-      for (const look of waiting) look();
-      if (closeStdoutAfter !== undefined && printed.includes(closeStdoutAfter)) break;
-    }
-    return printed;
-  })();
+  const out = collect(child.stdout, closeStdoutAfter);
+  const err = collect(child.stderr);
   const finished = (async () => {
     if (stdin !== undefined) await feed(child.stdin, stdin);
-    const [{ code }, out, err] = await Promise.all([child.status, stdout, new Response(child.stderr).text()]);
-    return { code, stdout: out, stderr: err };
+    const [{ code }, stdout, stderr] = await Promise.all([child.status, out.whole, err.whole]);
+    return { code, stdout, stderr };
   })();
   return {
     pid: child.pid,
     get printed() {
-      return printed;
+      return out.text;
     },
-    waitFor: (text) =>
+    get told() {
+      return err.text;
+    },
+    waitFor: (text) => out.waitFor(text, finished),
+    waitUntilTold: (text) => err.waitFor(text, finished),
+    kill: (signal) => child.kill(signal),
+    finished,
+  };
+}
+
+interface Collected {
+  readonly text: string;
+  readonly whole: Promise<string>;
+  /** Resolves once `text` has come, rejects when the program ends without it. */
+  waitFor(text: string, finished: Promise<Finished>): Promise<void>;
+}
+
+/** Reads what a program writes, as it writes it; stops reading once it contains `last`. */
+function collect(stream: ReadableStream<Uint8Array<ArrayBuffer>>, last?: string): Collected {
+  let text = "";
+  const waiting = new Set<() => void>();
+  const whole = (async () => {
+    for await (const piece of stream.pipeThrough(new TextDecoderStream())) {
+      text += piece;
+      for (const look of waiting) look();
+      if (last !== undefined && text.includes(last)) break;
+    }
+    return text;
+  })();
+  return {
+    get text() {
+      return text;
+    },
+    whole,
+    waitFor: (wanted, finished) =>
       new Promise((resolve, reject) => {
         const look = () => {
-          if (!printed.includes(text)) return;
+          if (!text.includes(wanted)) return;
           waiting.delete(look);
           resolve();
         };
         waiting.add(look);
         look();
-        finished.then(({ stderr }) => reject(new Error(`It ended without printing "${text}": ${stderr}`)));
+        finished.then(({ stderr }) => reject(new Error(`It ended without writing "${wanted}": ${stderr}`)));
       }),
-    kill: (signal) => child.kill(signal),
-    finished,
   };
 }
 

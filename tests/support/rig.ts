@@ -3,7 +3,15 @@ import assert from "node:assert/strict";
 import { type ModelsConfig, modelsSchema } from "../../src/config/schema.ts";
 import { NoAnswerError } from "../../src/core/errors.ts";
 import { type AgentEvent, createEventBus, type EventMap, type EventName } from "../../src/core/events.ts";
-import type { Attempt, Delta, GenerateRequest, ModelRef, ModelResponse, StreamItem } from "../../src/core/types.ts";
+import type {
+  Attempt,
+  Delta,
+  GenerateRequest,
+  ModelRef,
+  ModelResponse,
+  StreamItem,
+  StreamStart,
+} from "../../src/core/types.ts";
 import type { Provider } from "../../src/providers/provider.ts";
 import { createGemini } from "../../src/providers/gemini.ts";
 import { createGroq } from "../../src/providers/groq.ts";
@@ -187,6 +195,7 @@ export function brief(attempts: readonly Attempt[]): string[] {
 /** What a stream gave: its items, and the error it ended in. */
 export interface Streamed {
   readonly text: string;
+  readonly start: StreamStart | undefined;
   readonly deltas: readonly Delta[];
   readonly response: ModelResponse | undefined;
   readonly error: unknown;
@@ -195,19 +204,21 @@ export interface Streamed {
 /** Reads a stream to its end. */
 export async function readStream(stream: AsyncIterable<StreamItem>): Promise<Streamed> {
   const deltas: Delta[] = [];
+  let start: StreamStart | undefined;
   let response: ModelResponse | undefined;
   let error: unknown;
   try {
     for await (const item of stream) {
       assert.equal(response, undefined, "an item after the last");
-      if (item.type === "done") response = item.response;
+      if (item.type === "start") start = item;
+      else if (item.type === "done") response = item.response;
       else deltas.push(item);
     }
   } catch (reason) {
     error = reason;
   }
   const text = deltas.map((delta) => delta.type === "text" ? delta.text : "").join("");
-  return { text, deltas, response, error };
+  return { text, start, deltas, response, error };
 }
 
 /** Waits for something that is about to happen. */

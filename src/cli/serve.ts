@@ -1,0 +1,99 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { couldBeKey } from "../config/env.ts";
+import { isLoopback } from "../core/address.ts";
+import { AgentError, EXIT } from "../core/errors.ts";
+import type { Agent } from "./agent.ts";
+import { tell } from "./output.ts";
+import { claimDataFolder } from "./pid_file.ts";
+import type { CurrentSession } from "./session.ts";
+import { listenForStop } from "./stop.ts";
+import { VERSION } from "./version.ts";
+
+/** How long running answers may go on after the first request to stop, in milliseconds. */
+const GRACE_MS = 10_000;
+
+interface ServeOptions {
+  readonly host?: string;
+  readonly port?: number;
+  readonly profile?: string;
+}
+
+/** `serve`: the HTTP API, until it is stopped. */
+export function addServe(program: Command, session: CurrentSession): void {
+  program.command("serve")
+    .description("Serve the HTTP API and the OpenAI-compatible endpoint; what the program does without a command")
+    .option("--host <address>", "address to listen on; default: server.host of models.json, 127.0.0.1", parseHost)
+    .option("--port <number>", "port to listen on; default: server.port of models.json, 8000", parsePort)
+    .option("--profile <name>", "use this profile until another is chosen")
+    .addHelpText("after", "\nExample:\n  django-agent serve --port 8080\n  curl http://127.0.0.1:8080/health")
+    .action(async ({ host, port, profile }: ServeOptions) => {
+      using _claim = claimDataFolder(session().options.data);
+      await using agent = await session().open({ profile, watch: true });
+      using stop = listenForStop();
+      const { server } = agent.config.models;
+      const hostname = host ?? server.host;
+      const token = tokenOf(agent, hostname);
+      const { startServer } = await import("../http/server.ts");
+      const running = await startServer({
+        program: agent,
+        version: VERSION,
+        hostname,
+        port: port ?? server.port,
+        token,
+        allowedHosts: server.allowed_hosts,
+        allowedOrigins: server.allowed_origins,
+      });
+      announce(agent, running.origin, token !== undefined);
+      await untilAborted(stop.signal);
+      tell(`stopping: running answers have ${GRACE_MS / 1000} s to finish; once more ends it at once`);
+      await running.stop(GRACE_MS);
+    });
+}
+
+function announce(agent: Agent, origin: string, guarded: boolean): void {
+  const { profile } = agent.router.snapshot;
+  const { sealed, sandboxed } = agent.seal;
+  const { origin: shared, problem } = agent.usage.sharing;
+  const stored = agent.usage.local ? agent.usage.path : `${agent.usage.path} cannot be used; usage waits beside it`;
+  tell(`django-agent ${VERSION} at ${origin}${guarded ? ", with a token" : ""}`);
+  tell(`profile   ${profile.name}${profile.localOnly ? " (local only)" : ""}, from ${agent.config.source}`);
+  tell(`privacy   ${sealed ? "sealed" : sandboxed ? "open to the cloud (--cloud)" : "not sealed (--no-sandbox)"}`);
+  tell(
+    `database  ${stored}${shared === null ? "" : `, shared with ${shared}`}${problem === null ? "" : `; ${problem}`}`,
+  );
+  tell("bot       off");
+}
+
+function tokenOf({ env }: Agent, hostname: string): string | undefined {
+  const token = env.get("DJANGO_API_TOKEN");
+  if (token !== undefined && !couldBeKey(token)) {
+    throw new AgentError("Cannot use DJANGO_API_TOKEN: it holds characters that no header can carry", {
+      exitCode: EXIT.config,
+      remedy: "Use letters and digits, for example what `openssl rand -hex 32` prints.",
+    });
+  }
+  if (token !== undefined || isLoopback(hostname)) return token;
+  throw new AgentError(`Cannot listen on ${hostname}: other machines could use it, and there is no token`, {
+    exitCode: EXIT.config,
+    remedy: "Set DJANGO_API_TOKEN in .env, or listen on 127.0.0.1.",
+  });
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+function parseHost(text: string): string {
+  const host = text.trim().replace(/^\[|\]$/g, "");
+  if (!/^[A-Za-z0-9.:-]+$/.test(host)) throw new InvalidArgumentError("It must be an address, like 127.0.0.1.");
+  return host;
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError("It must be a port from 0 to 65535.");
+  return port;
+}

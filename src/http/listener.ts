@@ -1,0 +1,143 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { describeError, HttpError } from "./errors.ts";
+import { SECURITY_HEADERS } from "./guard.ts";
+
+/** Answers a request; `delivered` resolves when the answer has gone out or its client has gone. */
+export type Handler = (request: Request, delivered: Promise<void>) => Response | Promise<Response>;
+
+export interface Listener {
+  readonly port: number;
+  /** Takes no further connection; resolves when the last one has ended. */
+  close(): Promise<void>;
+  /** Ends every connection at once. */
+  cut(): void;
+}
+
+/** How long the head of a request may take to arrive, in milliseconds. */
+const HEAD_MS = 10_000;
+/** How long an unread rest of a body is listened to after the answer, in milliseconds, so that the client reads it. */
+const LINGER_MS = 500;
+/** Methods that the Fetch standard knows no request for. */
+const FORBIDDEN_METHODS = new Set(["CONNECT", "TRACE", "TRACK"]);
+const NOT_UNDERSTOOD = new HttpError(400, "This is no request to this server", { code: "bad_request" });
+
+/**
+ * Listens with `node:http`. `Deno.serve` (2.9.6) does not notice a client that hangs up before the answer begins, unless
+ * its whole request came in the first few hundred bytes: models would go on working for nobody.
+ * @throws Deno.errors.AddrInUse, Deno.errors.NotCapable, or whatever listening throws
+ */
+export async function listen(hostname: string, port: number, handler: Handler): Promise<Listener> {
+  const server = createServer((incoming, outgoing) => {
+    serve(incoming, outgoing, handler).catch(() => outgoing.destroy());
+  });
+  server.headersTimeout = HEAD_MS;
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, hostname, resolve);
+  });
+  return {
+    port: portOf(server),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      }),
+    cut: () => server.closeAllConnections(),
+  };
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("A server listens at no port");
+  return address.port;
+}
+
+async function serve(incoming: IncomingMessage, outgoing: ServerResponse, handler: Handler): Promise<void> {
+  const gone = new AbortController();
+  const delivered = Promise.withResolvers<void>();
+  outgoing.once("close", () => {
+    if (!outgoing.writableFinished) gone.abort();
+    delivered.resolve();
+  });
+  const request = toRequest(incoming, gone.signal);
+  const response = request ? await handler(request, delivered.promise) : notUnderstood();
+  const streamed = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
+  const whole = streamed ? undefined : new Uint8Array(await response.arrayBuffer());
+  if (whole) outgoing.setHeader("content-length", whole.length);
+  // What is left of a body that nobody read would be taken for the next request.
+  const unread = !incoming.complete;
+  if (unread) outgoing.setHeader("connection", "close");
+  outgoing.writeHead(response.status, [...response.headers].flat());
+  if (whole && !unread) return void outgoing.end(whole); // one write
+  if (whole) outgoing.write(whole);
+  else if (response.body) await send(response.body, outgoing, gone.signal);
+  if (unread) await drain(incoming); // a connection closed under a client that still sends takes the answer with it
+  outgoing.end();
+}
+
+function notUnderstood(): Response {
+  const { status, body } = describeError(NOT_UNDERSTOOD, { openai: false });
+  return Response.json(body, { status, headers: SECURITY_HEADERS });
+}
+
+/** Undefined for what is no request to this server: another target than a path, another protocol, an odd method. */
+function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request | undefined {
+  const { method = "GET", url = "", rawHeaders, httpVersion } = incoming;
+  if (!url.startsWith("/") || !httpVersion.startsWith("1.") || FORBIDDEN_METHODS.has(method)) return undefined;
+  const headers = new Headers();
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) headers.append(rawHeaders[at] ?? "", rawHeaders[at + 1] ?? "");
+  const hasBody = method !== "GET" && method !== "HEAD" &&
+    (headers.has("content-length") || headers.has("transfer-encoding"));
+  const body = hasBody ? { body: toStream(incoming) } : {};
+  return new Request(`http://localhost${url}`, { method, headers, signal, ...body });
+}
+
+/** Reads no further than it is read itself. Whoever loses interest leaves the rest to `drain`. */
+function toStream(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+  const pieces: AsyncIterator<Uint8Array> = incoming[Symbol.asyncIterator]();
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await pieces.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+  }, { highWaterMark: 0 });
+}
+
+/** Hands on piece by piece, no faster than the client reads. */
+async function send(body: ReadableStream<Uint8Array>, outgoing: ServerResponse, gone: AbortSignal): Promise<void> {
+  const reader = body.getReader();
+  const cancel = () => void reader.cancel().catch(() => {});
+  gone.addEventListener("abort", cancel, { once: true });
+  if (gone.aborted) cancel();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done || gone.aborted) return;
+    if (!outgoing.write(value)) await drained(outgoing);
+  }
+}
+
+function drained(outgoing: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      outgoing.off("drain", done);
+      outgoing.off("close", done);
+      resolve();
+    };
+    outgoing.once("drain", done);
+    outgoing.once("close", done);
+  });
+}
+
+/** Reads the rest of a body away, for as long as is worth it. */
+function drain(incoming: IncomingMessage): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    const timer = setTimeout(done, LINGER_MS);
+    for (const event of ["end", "error", "close"]) incoming.once(event, done);
+    incoming.resume();
+  });
+}

@@ -1,0 +1,221 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { quote } from "../config/words.ts";
+import { NoAnswerError, withRemedy } from "../core/errors.ts";
+import type { ReloadResult } from "../core/events.ts";
+import { CHAT_ROLES, ROLES } from "../core/types.ts";
+import { findCloudModels, findModel, planChat, planEmbedding, resolveProfile } from "../router/chain.ts";
+import { isRefusal, providerOf } from "../router/snapshot.ts";
+import { answers, bodyOf, createApi, createRoute } from "./context.ts";
+import { HttpError } from "./errors.ts";
+import type { Program } from "./program.ts";
+import {
+  assignmentRequestSchema,
+  changeSchema,
+  modelsConfigSchema,
+  profileRequestSchema,
+  reloadSchema,
+  routerStatusSchema,
+  testRequestSchema,
+  testResultSchema,
+} from "./schemas.ts";
+
+const statusRoute = createRoute({
+  method: "get",
+  path: "/api/router/status",
+  summary: "Profile, chain, roles, and how each provider is doing",
+  responses: answers(routerStatusSchema, "the state right now"),
+});
+
+const reloadRoute = createRoute({
+  method: "post",
+  path: "/api/router/reload",
+  summary: "Read models.json again; a file that is refused changes nothing",
+  responses: answers(reloadSchema, "what changed"),
+});
+
+const configRoute = createRoute({
+  method: "get",
+  path: "/api/models/config",
+  summary: "Profiles and models as models.json has them",
+  responses: answers(modelsConfigSchema, "the configuration that serves"),
+});
+
+const profileRoute = createRoute({
+  method: "put",
+  path: "/api/models/profile",
+  summary: "Make a profile the active one; 409 when it needs the cloud and this run is sealed",
+  ...bodyOf(profileRequestSchema),
+  responses: answers(changeSchema, "what serves from now on"),
+});
+
+const assignmentRoute = createRoute({
+  method: "put",
+  path: "/api/models/assignment",
+  summary: "Give a role a model",
+  ...bodyOf(assignmentRequestSchema),
+  responses: answers(changeSchema, "what serves from now on"),
+});
+
+const testRoute = createRoute({
+  method: "post",
+  path: "/api/models/test",
+  summary: "Send a trivial prompt straight to one model",
+  ...bodyOf(testRequestSchema),
+  responses: answers(testResultSchema, "whether it answered, and how fast"),
+});
+
+/** The model manager: what serves, and changing it. */
+export function createManager(program: Program): OpenAPIHono {
+  const api = createApi();
+  api.openapi(statusRoute, (c) => c.json(describeStatus(program), 200));
+  api.openapi(reloadRoute, async (c) => {
+    const result = await program.reload();
+    requireOk(result);
+    return c.json({ ok: true as const, changes: [...result.changes] }, 200);
+  });
+  api.openapi(configRoute, (c) => c.json(describeConfig(program), 200));
+  api.openapi(profileRoute, async (c) => {
+    const { profile } = c.req.valid("json");
+    requireReachable(program, profile);
+    return c.json(describeChange(program, await program.setProfile(profile)), 200);
+  });
+  api.openapi(assignmentRoute, async (c) => {
+    const { agent_role, model } = c.req.valid("json");
+    return c.json(describeChange(program, await program.setAssignment(agent_role, model)), 200);
+  });
+  api.openapi(testRoute, async (c) => {
+    const { provider, model } = c.req.valid("json");
+    return c.json(await testModel(program, provider, model, c.req.raw.signal), 200);
+  });
+  return api;
+}
+
+function describeStatus({ router, seal }: Program) {
+  const { snapshot, lanes } = router;
+  const { profile, localOnly, models } = snapshot;
+  const providers = Object.keys(models.providers).map((id) => {
+    const found = providerOf(snapshot, id);
+    const usable = !isRefusal(found);
+    const reason = usable ? null : withRemedy(found.reason, found.remedy);
+    return [id, { usable, reason, ...requireLane(lanes, id) }] as const;
+  });
+  return {
+    profile: profile.name,
+    local_only: localOnly,
+    sealed: seal.sealed,
+    chain: [...profile.chain],
+    roles: firstChoices(router),
+    providers: Object.fromEntries(providers),
+  };
+}
+
+function requireLane(lanes: Program["router"]["lanes"], id: string) {
+  const lane = lanes[id];
+  if (!lane) throw new Error(`Provider ${id} has no lane`);
+  return lane;
+}
+
+/** The model each role is answered by when all is well. */
+function firstChoices({ snapshot: { models, profile } }: Program["router"]): Record<string, string | null> {
+  const chat = CHAT_ROLES.map((role) => [role, planChat(models, profile, role)[0]?.ref ?? null]);
+  return Object.fromEntries([...chat, ["embeddings", planEmbedding(models, profile)[0]?.ref ?? null]]);
+}
+
+function describeConfig({ config: { source, models }, router }: Program) {
+  const profiles = Object.keys(models.profiles).flatMap((name) => {
+    const profile = resolveProfile(models, name);
+    if (!profile) return [];
+    const { localOnly, chain, assignments } = profile;
+    const named = ROLES.flatMap((role) => assignments[role] === undefined ? [] : [[role, assignments[role]]]);
+    return [{
+      name,
+      local_only: localOnly,
+      chain: [...chain],
+      assignments: Object.fromEntries(named),
+      cloud_models: findCloudModels(models, profile),
+    }];
+  });
+  return {
+    source,
+    profile: router.snapshot.profile.name,
+    profiles,
+    models: Object.entries(models.providers).flatMap(([id, { type, models: listed }]) =>
+      Object.keys(listed).map((name) => {
+        const { contextTokens = 0, chats = true, price = null } = findModel(models, `${id}/${name}`) ?? {};
+        const usd = price && { input: price.input, output: price.output };
+        return {
+          ref: `${id}/${name}`,
+          provider: id,
+          type,
+          context: contextTokens,
+          embeddings: !chats,
+          usd_per_million: usd,
+        };
+      })
+    ),
+  };
+}
+
+function describeChange({ router }: Program, { changes }: ReloadResult) {
+  return { profile: router.snapshot.profile.name, roles: firstChoices(router), changes: [...changes] };
+}
+
+function requireOk({ ok, problems }: ReloadResult): void {
+  if (ok) return;
+  throw new HttpError(422, `models.json was refused, the old one goes on serving: ${problems.join("; ")}`, {
+    code: "config_refused",
+    problems,
+  });
+}
+
+/** A profile that would ask the cloud first is of no use to a process that can never reach it. */
+function requireReachable({ config: { models }, cloud }: Program, name: string): void {
+  const profile = resolveProfile(models, name);
+  if (!profile) {
+    throw new HttpError(
+      422,
+      `There is no profile ${quote(name)}; there are ${Object.keys(models.profiles).join(", ")}`,
+      {
+        code: "unknown_profile",
+        param: "profile",
+      },
+    );
+  }
+  const outside = new Set(findCloudModels(models, profile));
+  const first = CHAT_ROLES.map((role) => planChat(models, profile, role)[0]?.ref);
+  if (cloud || !first.some((ref) => ref !== undefined && outside.has(ref))) return;
+  throw new HttpError(
+    409,
+    `Profile ${name} asks ${[...outside].join(", ")}, and this process has given up the right to reach a cloud. ` +
+      "Nothing can open it again: restart it with --cloud",
+    { code: "egress_sealed", param: "profile" },
+  );
+}
+
+async function testModel({ router }: Program, provider: string, model: string | undefined, signal: AbortSignal) {
+  const { models } = router.snapshot;
+  const settings = Object.hasOwn(models.providers, provider) ? models.providers[provider] : undefined;
+  const name = model ?? Object.entries(settings?.models ?? {}).find(([, { embeddings }]) => !embeddings)?.[0];
+  if (!settings || name === undefined || !findModel(models, `${provider}/${name}`)?.chats) {
+    throw new HttpError(422, "models.json lists no such model that chats", {
+      code: "unknown_model",
+      param: settings ? "model" : "provider",
+    });
+  }
+  try {
+    const { latency_ms, first_token_ms } = await router.test(`${provider}/${name}`, signal);
+    return { ok: true, provider, model: name, latency_ms, first_token_ms, error: null, error_kind: null };
+  } catch (error) {
+    if (!(error instanceof NoAnswerError)) throw error;
+    const text = withRemedy(error.message, error.remedy);
+    return {
+      ok: false,
+      provider,
+      model: name,
+      latency_ms: null,
+      first_token_ms: null,
+      error: text,
+      error_kind: error.kind,
+    };
+  }
+}

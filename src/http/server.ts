@@ -1,0 +1,133 @@
+import { AgentError, EXIT } from "../core/errors.ts";
+import { howToAllow } from "../core/sandbox.ts";
+import { createApp } from "./app.ts";
+import { describeError, HttpError } from "./errors.ts";
+import { EventLog } from "./event_log.ts";
+import { EventStreams } from "./event_stream.ts";
+import { type GuardOptions, SECURITY_HEADERS } from "./guard.ts";
+import { type Handler, listen, type Listener } from "./listener.ts";
+import { createMetrics } from "./metrics.ts";
+import type { Program } from "./program.ts";
+
+/** How long the last bytes of what has ended may take to go out, in milliseconds. */
+const FLUSH_MS = 1000;
+const STOPPING = new HttpError(503, "The server is stopping", { code: "unavailable" });
+
+export interface ServerOptions extends GuardOptions {
+  readonly program: Program;
+  readonly version: string;
+  /** 0 lets the system choose one. */
+  readonly port: number;
+}
+
+export interface RunningServer {
+  /** `http://127.0.0.1:8000` */
+  readonly origin: string;
+  /** Takes no further request, waits for running answers up to `graceMs`, then cuts what is left. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/**
+ * Puts the API together and starts listening.
+ * @throws AgentError when the address cannot be listened on
+ */
+export async function startServer({ program, version, port, ...guard }: ServerOptions): Promise<RunningServer> {
+  using unless = new DisposableStack(); // unless it listens in the end
+  const log = unless.use(new EventLog(program.events));
+  const streams = unless.use(new EventStreams(log));
+  const metrics = unless.use(createMetrics(program, streams));
+  const app = createApp({ program, version, log, streams, metrics }, guard);
+  const running = new Running();
+  const listener = await listenOn(guard.hostname, port, (request, delivered) => {
+    if (running.refusing) return refuse();
+    const answer = app.fetch(request);
+    running.add(answer, delivered);
+    return answer;
+  });
+  const parts = unless.move();
+  const shown = guard.hostname.includes(":") ? `[${guard.hostname}]` : guard.hostname;
+  return {
+    origin: `http://${shown}:${listener.port}`,
+    async stop(graceMs) {
+      running.refusing = true;
+      streams[Symbol.dispose](); // they would never end by themselves
+      if (await within(graceMs, running.ended())) {
+        await within(FLUSH_MS, listener.close());
+      } else {
+        const closed = listener.close();
+        listener.cut();
+        await closed;
+        await within(FLUSH_MS, running.ended()); // what they write down when they are cut
+      }
+      listener.cut();
+      parts.dispose();
+    },
+  };
+}
+
+/** The requests under way, from their first line to the last byte of the answer. */
+class Running {
+  /** True once no further request is taken. */
+  refusing = false;
+  readonly #requests = new Set<Promise<unknown>>();
+
+  add(answer: Response | Promise<Response>, delivered: Promise<void>): void {
+    // A handler that is cut may go on for a moment after its client has gone.
+    const request: Promise<unknown> = Promise.allSettled([answer, delivered])
+      .then(() => this.#requests.delete(request));
+    this.#requests.add(request);
+  }
+
+  /** Resolves once there is none. */
+  async ended(): Promise<void> {
+    while (this.#requests.size > 0) await Promise.all(this.#requests);
+  }
+}
+
+function refuse(): Response {
+  const { status, body } = describeError(STOPPING, { openai: false });
+  return Response.json(body, { status, headers: { ...SECURITY_HEADERS, connection: "close" } });
+}
+
+/** False when it takes longer. */
+async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), ms));
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function listenOn(hostname: string, port: number, handler: Handler): Promise<Listener> {
+  try {
+    return await listen(hostname, port, handler);
+  } catch (error) {
+    throw describeListenError(error, hostname, port);
+  }
+}
+
+function describeListenError(error: unknown, hostname: string, port: number): AgentError {
+  const where = `${hostname}:${port}`;
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "EADDRINUSE") {
+    return new AgentError(`Cannot listen on ${where}: another program does already`, {
+      exitCode: EXIT.unavailable,
+      remedy: "Stop that program, or choose another port with --port.",
+      cause: error,
+    });
+  }
+  if (error instanceof Deno.errors.NotCapable) {
+    return new AgentError(`Cannot listen on ${where}: the sandbox of this program does not allow it`, {
+      exitCode: EXIT.permission,
+      remedy: howToAllow(where),
+      cause: error,
+    });
+  }
+  return new AgentError(`Cannot listen on ${where}: ${error instanceof Error ? error.name : typeof error}`, {
+    exitCode: EXIT.config,
+    remedy: "Use an address of this machine and a port above 1023.",
+    cause: error,
+  });
+}

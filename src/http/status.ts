@@ -1,0 +1,114 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { isRefusal, providerOf } from "../router/snapshot.ts";
+import { localDayStarts } from "../storage/summary.ts";
+import { answers, createApi, createRoute } from "./context.ts";
+import { HttpError } from "./errors.ts";
+import type { EventLog } from "./event_log.ts";
+import type { EventStreams } from "./event_stream.ts";
+import { createPrivacyReport } from "./privacy_report.ts";
+import type { Program } from "./program.ts";
+import { eventsSchema, healthSchema, privacySchema, usageQuerySchema, usageSchema } from "./schemas.ts";
+
+const healthRoute = createRoute({
+  method: "get",
+  path: "/health",
+  summary: "Whether it runs; 200 also when degraded",
+  responses: answers(healthSchema, "the state right now"),
+});
+
+const privacyRoute = createRoute({
+  method: "get",
+  path: "/api/privacy",
+  summary: "What may leave this machine, what did, and why",
+  responses: answers(privacySchema, "the sandbox, who may be asked, and who has been"),
+});
+
+const usageRoute = createRoute({
+  method: "get",
+  path: "/api/token-usage",
+  summary: "Tokens, cost and latency of this installation",
+  request: { query: usageQuerySchema },
+  responses: answers(usageSchema, "sums by what was asked for, and the latest rows"),
+});
+
+const recentRoute = createRoute({
+  method: "get",
+  path: "/api/events/recent",
+  summary: "The last hundred events",
+  responses: answers(eventsSchema, "oldest first"),
+});
+
+const eventsRoute = createRoute({
+  method: "get",
+  path: "/api/events",
+  summary: "Events as they happen, as server-sent events; Last-Event-ID is honoured over the last hundred",
+  responses: {
+    200: { description: "a stream without end", content: { "text/event-stream": { schema: { type: "string" } } } },
+  },
+});
+
+export interface StatusDependencies {
+  readonly program: Program;
+  readonly version: string;
+  readonly log: EventLog;
+  readonly streams: EventStreams;
+}
+
+/** How it is doing and what it did. */
+export function createStatus({ program, version, log, streams }: StatusDependencies): OpenAPIHono {
+  const api = createApi();
+  const startedAt = performance.now();
+  api.openapi(healthRoute, (c) => c.json(describeHealth(program, version, startedAt), 200));
+  api.openapi(privacyRoute, async (c) => c.json(await createPrivacyReport(program) as never, 200));
+  api.openapi(usageRoute, async (c) => c.json(await describeUsage(program, c.req.valid("query")), 200));
+  api.openapi(
+    recentRoute,
+    (c) => c.json({ events: [...log.recent] }, 200),
+  );
+  api.openapi(eventsRoute, (c) => {
+    const headers = { "content-type": "text/event-stream; charset=utf-8" };
+    return c.body(streams.open(c.req.header("last-event-id")), 200, headers);
+  });
+  return api;
+}
+
+function describeHealth({ router, seal, usage }: Program, version: string, startedAt: number) {
+  const { snapshot, lanes } = router;
+  const providers = Object.keys(snapshot.models.providers).map((id) => {
+    const usable = !isRefusal(providerOf(snapshot, id));
+    return [id, { usable, breaker: lanes[id]?.breaker ?? "closed" }] as const;
+  });
+  const answering = providers.some(([, { usable, breaker }]) => usable && breaker !== "open");
+  const storing = usage.local !== undefined;
+  const sharing = usage.sharing.state;
+  return {
+    status: answering && storing && sharing !== "away" ? "ok" as const : "degraded" as const,
+    version,
+    uptime_seconds: Math.floor((performance.now() - startedAt) / 1000),
+    profile: snapshot.profile.name,
+    sealed: seal.sealed,
+    providers: Object.fromEntries(providers),
+    database: { state: storing ? "ok" as const : "waiting" as const, shared: sharing },
+    bot: { state: "off" as const },
+  };
+}
+
+async function describeUsage(
+  { usage }: Program,
+  { days, by, rows }: {
+    readonly days: number;
+    readonly by: Parameters<Local["summarize"]>[0]["by"];
+    readonly rows: number;
+  },
+) {
+  const table = usage.local;
+  if (!table) throw new HttpError(503, "The usage database cannot be used at the moment", { code: "unavailable" });
+  const summary = await table.summarize({ by, dayStarts: localDayStarts(days) });
+  return {
+    ...summary,
+    groups: [...summary.groups],
+    rows: table.latest(rows).map(({ at_ms, ...row }) => ({ ...row, at: new Date(at_ms).toISOString() })),
+  };
+}
+
+type Local = NonNullable<Program["usage"]["local"]>;

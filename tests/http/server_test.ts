@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { AgentError } from "../../src/core/errors.ts";
+import { startServer } from "../../src/http/server.ts";
+import { type Api, startApi } from "../support/api.ts";
+import { readError, readOk } from "../support/api_answers.ts";
+import { connectTo, writeAll } from "../support/raw_http.ts";
+import { DEFAULT_ANSWER, until } from "../support/rig.ts";
+
+const CHAT = { model: "auto", messages: [{ role: "user", content: "Hola" }] };
+
+/** Asks, and waits until the model has been asked; the answer is still to come. */
+async function startChat(api: Api, change: object = {}): Promise<{ readonly answer: Promise<Response> }> {
+  const answer = api.send("POST", "/v1/chat/completions", { ...CHAT, ...change });
+  answer.catch(() => {}); // looked at later
+  await until(() => api.first.chats.length === 1);
+  return { answer };
+}
+
+function outcomes(api: Api): unknown[][] {
+  return (api.agent.usage.local?.latest(10) ?? []).map(({ outcome, error_kind }) => [outcome, error_kind]);
+}
+
+Deno.test("RunningServer.stop() lets a running answer finish, and takes nothing new meanwhile", async () => {
+  await using api = await startApi();
+  const gate = { kind: "answer", firstTokenDelayMs: 300 } as const;
+  api.first.next(gate);
+  const { answer } = await startChat(api);
+  let stopped = false;
+  const stop = api.stop(60_000).then(() => stopped = true);
+  const refused = await api.send("GET", "/health");
+  assert.equal(refused.headers.get("connection"), "close");
+  assert.equal((await readError(refused, 503)).message, "The server is stopping");
+  assert.equal(stopped, false);
+  const { choices } = await readOk<{ choices: { message: { content: string } }[] }>(await answer);
+  assert.equal(choices[0]?.message.content, DEFAULT_ANSWER);
+  await stop;
+  assert.deepEqual(outcomes(api), [["ok", null]]);
+  await assert.rejects(connectTo(api.origin), Deno.errors.ConnectionRefused);
+});
+
+Deno.test("RunningServer.stop() lets a running stream finish", async () => {
+  await using api = await startApi();
+  api.first.next({ kind: "answer", gapMs: 30 });
+  const { answer } = await startChat(api, { stream: true });
+  const response = await answer; // it has begun
+  const stop = api.stop(60_000);
+  const text = await response.text();
+  assert.ok(text.endsWith("data: [DONE]\n\n"), text);
+  await stop;
+  assert.deepEqual(outcomes(api), [["ok", null]]);
+});
+
+Deno.test("RunningServer.stop() cuts what is not done after the grace, and it is written down", async () => {
+  await using api = await startApi();
+  api.first.next({ kind: "silence" });
+  const { answer } = await startChat(api);
+  await api.stop(50);
+  await assert.rejects(answer, TypeError);
+  await until(() => outcomes(api).length === 1);
+  assert.deepEqual(outcomes(api), [["aborted", "aborted"]]);
+  await until(() => api.first.chats[0]?.goneAtMs !== undefined); // the model works for nobody any more
+});
+
+Deno.test("RunningServer.stop() cuts a stream after the grace, and it is written down", async () => {
+  await using api = await startApi();
+  api.first.next({ kind: "stall", after: 2 });
+  const { answer } = await startChat(api, { stream: true });
+  const reader = (await answer).body?.getReader();
+  assert.match(new TextDecoder().decode((await reader?.read())?.value), /^data: /);
+  await api.stop(50);
+  await assert.rejects(async () => {
+    while (!(await reader?.read())?.done);
+  }, TypeError);
+  await until(() => outcomes(api).length === 1);
+  assert.deepEqual(outcomes(api), [["aborted", "aborted"]]);
+});
+
+Deno.test("RunningServer.stop() does not wait for connections that ask for nothing", async () => {
+  await using api = await startApi();
+  using idle = await connectTo(api.origin);
+  using half = await connectTo(api.origin);
+  await writeAll(half, "GET /health HTTP/1.1\r\nhost: local");
+  using slow = await connectTo(api.origin);
+  await writeAll(slow, "PUT /api/models/profile HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n");
+  await readOk(await api.send("GET", "/health"));
+  await api.stop(50);
+  assert.ok(idle);
+});
+
+Deno.test("RunningServer.stop() ends event streams at once", async () => {
+  await using api = await startApi();
+  const response = await api.send("GET", "/api/events");
+  await api.stop(60_000);
+  assert.match(await response.text(), /^: welcome\n/);
+});
+
+Deno.test("startServer() says when another program has the address", async () => {
+  await using api = await startApi();
+  const { host, port, hostname } = new URL(api.origin);
+  const options = { hostname, port: Number(port), token: undefined, allowedHosts: [], allowedOrigins: [] };
+  await assert.rejects(startServer({ ...options, program: api.agent, version: "x" }), (error) => {
+    assert.ok(error instanceof AgentError);
+    assert.equal(error.exitCode, 69);
+    assert.ok(error.message.includes(host), error.message);
+    assert.match(error.remedy ?? "", /--port/);
+    return true;
+  });
+});
+
+Deno.test("startServer() says when it cannot listen on that address at all", async () => {
+  await using api = await startApi();
+  const options = { hostname: "192.0.2.1", port: 0, token: "x", allowedHosts: [], allowedOrigins: [] };
+  const start = () => startServer({ ...options, program: api.agent, version: "x" });
+  await assert.rejects(start, (error) => error instanceof AgentError && error.exitCode === 78);
+});
+
+Deno.test("startServer() serves on IPv6 too", async () => {
+  await using api = await startApi({ hostname: "::1" });
+  assert.match(api.origin, /^http:\/\/\[::1\]:\d+$/);
+  await readOk(await api.send("GET", "/health"));
+});
