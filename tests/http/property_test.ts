@@ -187,7 +187,7 @@ Deno.test("no route has an internal error for any path and query", async () => {
   const piece = fc.oneof(word, fc.constantFrom("..", ".", "%", "%2e%2e", "%00", "%ff", "days", "rows"));
   const path = fc.oneof(
     fc.constantFrom(...paths),
-    fc.array(piece, { maxLength: 4 }).map((parts) => `/${parts.join("/")}`.slice(0, 4000)),
+    fc.array(piece, { maxLength: 4 }).map((parts) => `/${parts.join("/")}`.slice(0, 400)), // node:http takes 16 KiB of head
   );
   const query = fc.dictionary(
     fc.constantFrom("days", "by", "rows", "x", MARK),
@@ -197,7 +197,7 @@ Deno.test("no route has an internal error for any path and query", async () => {
   await fc.assert(
     fc.asyncProperty(path, query, async (place, values) => {
       const asked = Object.entries(values).map((pair) =>
-        pair.map((part) => encodeURIComponent(part.toWellFormed())).join("=")
+        pair.map((part) => encodeURIComponent(part.slice(0, 60).toWellFormed())).join("=")
       );
       const url = new URL(api.origin);
       url.pathname = place.toWellFormed();
