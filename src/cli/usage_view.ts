@@ -1,5 +1,13 @@
 import { formatDuration, formatUsd } from "../core/format.ts";
-import type { Grouping, Percentiles, StoredUsageRow, UsageGroup, UsageSummary } from "../storage/usage.ts";
+import { emptySums } from "../storage/summary.ts";
+import {
+  type Grouping,
+  type Percentiles,
+  type StoredUsageRow,
+  USAGE_COLUMNS,
+  type UsageGroup,
+  type UsageSummary,
+} from "../storage/usage.ts";
 import { table } from "./output.ts";
 
 /** Columns a full bar takes up. */
@@ -80,24 +88,7 @@ function fillDays(groups: readonly UsageGroup[], days: readonly string[]): Usage
 
 function emptyDay(key: string): UsageGroup {
   const nothing = { p50: null, p95: null };
-  return {
-    key,
-    calls: 0,
-    ok: 0,
-    failed: 0,
-    aborted: 0,
-    fallbacks: 0,
-    input_tokens: 0,
-    cached_input_tokens: 0,
-    output_tokens: 0,
-    reasoning_tokens: 0,
-    total_tokens: 0,
-    estimated: 0,
-    cost_usd: null,
-    unpriced: 0,
-    latency_ms: nothing,
-    first_token_ms: nothing,
-  };
+  return { key, ...emptySums(), latency_ms: nothing, first_token_ms: nothing };
 }
 
 /** The groups of a summary as CSV with a line of names, the total left to whoever reads it. */
@@ -119,29 +110,8 @@ export function exportRow({ id, at_ms, instance_id, ...rest }: StoredUsageRow) {
 }
 
 /** What an exported line holds, in order. */
-const EXPORT_COLUMNS = [
-  "id",
-  "at",
-  "instance_id",
-  "conversation_id",
-  "role",
-  "profile",
-  "provider",
-  "model",
-  "input_tokens",
-  "cached_input_tokens",
-  "output_tokens",
-  "reasoning_tokens",
-  "total_tokens",
-  "source",
-  "cost_usd",
-  "latency_ms",
-  "first_token_ms",
-  "outcome",
-  "error_kind",
-  "fallback",
-  "chain_position",
-] as const satisfies readonly (keyof ReturnType<typeof exportRow>)[];
+const [, , ...REST] = USAGE_COLUMNS; // id and moment come first
+const EXPORT_COLUMNS = ["id", "at", "instance_id", ...REST] as const;
 
 /** The line of names above exported rows. */
 export const EXPORT_HEADING = csvLine(EXPORT_COLUMNS);

@@ -30,12 +30,12 @@ export interface Program {
   reload(): Promise<ReloadResult>;
   /**
    * Makes a profile the active one, in the file and in the running program.
-   * @throws ConfigError, AgentError; nothing has changed then
+   * @throws ConfigError, AgentError; the running program goes on as before
    */
   setProfile(name: string): Promise<ReloadResult>;
   /**
    * Gives a role a model, in the file and in the running program.
-   * @throws ConfigError, AgentError; nothing has changed then
+   * @throws ConfigError, AgentError; the running program goes on as before
    */
   setAssignment(role: Role, model: ModelRef): Promise<ReloadResult>;
 }

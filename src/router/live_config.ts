@@ -55,7 +55,7 @@ export class LiveConfig {
 
   /**
    * Makes `name` the active profile, in the file and in the router.
-   * @throws ConfigError, AgentError; nothing has changed then
+   * @throws ConfigError, AgentError; the running program goes on as before
    */
   async setProfile(name: string): Promise<ReloadResult> {
     return await this.#inTurn(async () => {
@@ -66,7 +66,7 @@ export class LiveConfig {
 
   /**
    * Gives `role` the model `ref`, in the file and in the router.
-   * @throws ConfigError, AgentError; nothing has changed then
+   * @throws ConfigError, AgentError; the running program goes on as before
    */
   async setAssignment(role: Role, ref: ModelRef): Promise<ReloadResult> {
     return await this.#inTurn(async () => {

@@ -9,6 +9,25 @@ export interface OpenGroup extends UsageSums {
   readonly firstTokens: Int32Array;
 }
 
+/** The sums of nothing, to be added to. */
+export function emptySums() {
+  return {
+    calls: 0,
+    ok: 0,
+    failed: 0,
+    aborted: 0,
+    fallbacks: 0,
+    input_tokens: 0,
+    cached_input_tokens: 0,
+    output_tokens: 0,
+    reasoning_tokens: 0,
+    total_tokens: 0,
+    estimated: 0,
+    cost_usd: null as number | null,
+    unpriced: 0,
+  } satisfies UsageSums;
+}
+
 /** Local midnights of the last `days` days, today included. Whoever moves the clock for summer gets days of 23 hours. */
 export function localDayStarts(days: number, now = new Date()): number[] {
   const at = (ago: number) => new Date(now.getFullYear(), now.getMonth(), now.getDate() - ago).getTime();

@@ -1,4 +1,4 @@
-import { formatDay, type OpenGroup } from "./summary.ts";
+import { emptySums, formatDay, type OpenGroup } from "./summary.ts";
 import type { Grouping, UsageQuery } from "./usage.ts";
 
 /** What the sums are made of, after `seq` and the columns of the key. */
@@ -106,7 +106,7 @@ export class Tally {
     let tails = this.#groups.get(key);
     if (!tails) this.#groups.set(key, tails = new Map());
     let group = tails.get(tail);
-    if (!group) tails.set(tail, group = emptySums());
+    if (!group) tails.set(tail, group = emptyGroup());
     return group;
   }
 
@@ -123,24 +123,8 @@ export class Tally {
   }
 }
 
-type Sums = ReturnType<typeof emptySums>;
+type Sums = ReturnType<typeof emptyGroup>;
 
-function emptySums() {
-  return {
-    calls: 0,
-    ok: 0,
-    failed: 0,
-    aborted: 0,
-    fallbacks: 0,
-    input_tokens: 0,
-    cached_input_tokens: 0,
-    output_tokens: 0,
-    reasoning_tokens: 0,
-    total_tokens: 0,
-    estimated: 0,
-    cost_usd: null as number | null,
-    unpriced: 0,
-    latencies: [] as number[],
-    firstTokens: [] as number[],
-  };
+function emptyGroup() {
+  return { ...emptySums(), latencies: [] as number[], firstTokens: [] as number[] };
 }

@@ -38,6 +38,30 @@ export interface UsageRow {
   readonly chain_position: number;
 }
 
+/** What a row is made of, in the order in which tables and files hold it. */
+export const USAGE_COLUMNS = [
+  "id",
+  "at_ms",
+  "conversation_id",
+  "role",
+  "profile",
+  "provider",
+  "model",
+  "input_tokens",
+  "cached_input_tokens",
+  "output_tokens",
+  "reasoning_tokens",
+  "total_tokens",
+  "source",
+  "cost_usd",
+  "latency_ms",
+  "first_token_ms",
+  "outcome",
+  "error_kind",
+  "fallback",
+  "chain_position",
+] as const satisfies readonly (keyof UsageRow)[];
+
 /** A row as it is stored, with the installation that wrote it. */
 export interface StoredUsageRow extends UsageRow {
   /** UUID of the data folder. */

@@ -10,7 +10,14 @@ import {
 } from "./sqlite.ts";
 import { finishSummary } from "./summary.ts";
 import { Tally } from "./tally.ts";
-import type { LocalUsage, StoredUsageRow, UsageQuery, UsageRow, UsageSummary } from "./usage.ts";
+import {
+  type LocalUsage,
+  type StoredUsageRow,
+  USAGE_COLUMNS,
+  type UsageQuery,
+  type UsageRow,
+  type UsageSummary,
+} from "./usage.ts";
 
 /** Rows that wait to be shared, and the mark that says they were. */
 export interface Batch {
@@ -18,31 +25,9 @@ export interface Batch {
   readonly lastSeq: number;
 }
 
-/** Columns of a row in the order of the statements; `seq` and the installation are the table's own business. */
-const COLUMNS = [
-  "id",
-  "at_ms",
-  "conversation_id",
-  "role",
-  "profile",
-  "provider",
-  "model",
-  "input_tokens",
-  "cached_input_tokens",
-  "output_tokens",
-  "reasoning_tokens",
-  "total_tokens",
-  "source",
-  "cost_usd",
-  "latency_ms",
-  "first_token_ms",
-  "outcome",
-  "error_kind",
-  "fallback",
-  "chain_position",
-] as const satisfies readonly (keyof UsageRow)[];
-
-const INSERT = `INSERT INTO token_usage (${COLUMNS.join(", ")}) VALUES (${COLUMNS.map(() => "?").join(", ")})
+const INSERT = `INSERT INTO token_usage (${USAGE_COLUMNS.join(", ")}) VALUES (${
+  USAGE_COLUMNS.map(() => "?").join(", ")
+})
   ON CONFLICT (id) DO NOTHING`;
 
 /** Rows read at once: what is read in one go blocks everything else for about 10 ms. */
@@ -107,7 +92,7 @@ export class UsageTable implements LocalUsage, Disposable {
   }
 
   async *rows(sinceMs: number): AsyncGenerator<StoredUsageRow[]> {
-    for await (const page of this.#pages(COLUMNS.join(", "), sinceMs)) {
+    for await (const page of this.#pages(USAGE_COLUMNS.join(", "), sinceMs)) {
       yield page.map((values) => this.#rowOf(values.slice(1)));
     }
   }
@@ -116,7 +101,7 @@ export class UsageTable implements LocalUsage, Disposable {
     return explaining(
       this.#path,
       () =>
-        this.#select(`SELECT ${COLUMNS.join(", ")} FROM token_usage ORDER BY seq DESC LIMIT ?`, limit)
+        this.#select(`SELECT ${USAGE_COLUMNS.join(", ")} FROM token_usage ORDER BY seq DESC LIMIT ?`, limit)
           .map((values) => this.#rowOf(values)),
     );
   }
@@ -125,7 +110,7 @@ export class UsageTable implements LocalUsage, Disposable {
   nextBatch(storeId: string, limit: number): Batch | undefined {
     return explaining(this.#path, () => {
       const found = this.#select(
-        `SELECT seq, ${COLUMNS.join(", ")} FROM token_usage WHERE seq > ? ORDER BY seq LIMIT ?`,
+        `SELECT seq, ${USAGE_COLUMNS.join(", ")} FROM token_usage WHERE seq > ? ORDER BY seq LIMIT ?`,
         this.#sentSeq(storeId),
         limit,
       );
@@ -192,7 +177,9 @@ export class UsageTable implements LocalUsage, Disposable {
   refusedRows(storeId: string, limit: number): StoredUsageRow[] {
     return explaining(this.#path, () =>
       this.#select(
-        `SELECT ${COLUMNS.join(", ")} FROM token_usage WHERE id IN (SELECT id FROM refused WHERE store_id = ?) LIMIT ?`,
+        `SELECT ${
+          USAGE_COLUMNS.join(", ")
+        } FROM token_usage WHERE id IN (SELECT id FROM refused WHERE store_id = ?) LIMIT ?`,
         storeId,
         limit,
       ).map((values) => this.#rowOf(values)));
@@ -273,7 +260,7 @@ export class UsageTable implements LocalUsage, Disposable {
   }
 
   #rowOf(values: Values): StoredUsageRow {
-    const row = Object.fromEntries(COLUMNS.map((column, index) => [column, values[index]]));
+    const row = Object.fromEntries(USAGE_COLUMNS.map((column, index) => [column, values[index]]));
     return { ...row, fallback: row.fallback === 1, instance_id: this.instanceId } as unknown as StoredUsageRow;
   }
 }
@@ -301,7 +288,7 @@ function inodeOf(path: string): number | null {
 }
 
 function valuesOf(row: UsageRow): SQLInputValue[] {
-  return COLUMNS.map((column) => {
+  return USAGE_COLUMNS.map((column) => {
     const value = row[column];
     return typeof value === "boolean" ? Number(value) : value;
   });
