@@ -217,9 +217,11 @@ Deno.test("Exchange.close() can be called again, tells the ledger once and takes
 Deno.test("Wire.json() keeps its connection for the next request", async () => {
   const server = serve(["{}"]);
   const { wire } = wireOf(server.origin);
-  for (let at = 0; at < 5; at++) assert.deepEqual(await wire.json(server.origin, {}, LIMITS, calm), {});
-  // Not always one: a connection may not be back in its place when the next request already looks for it.
-  assert.ok(server.connections < 5, `${server.connections} connections for 5 requests`);
+  for (let at = 0; at < 5; at++) {
+    assert.deepEqual(await wire.json(server.origin, {}, LIMITS, calm), {});
+    await new Promise((resolve) => setTimeout(resolve, 20)); // Deno puts a connection back a moment after its answer
+  }
+  assert.equal(server.connections, 1);
   await server.stop();
 });
 
