@@ -35,14 +35,13 @@ function requireJson(c: Context): void {
 }
 
 async function readText({ req }: Context, { maxBytes, maxMs }: BodyLimits): Promise<string> {
-  const length = req.header("content-length");
-  if (Number(length ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  if (!req.raw.body) throw new HttpError(400, "The body is missing", { code: "body_missing" });
+  if (Number(req.header("content-length") ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  const { body } = req.raw;
+  if (!body) throw new HttpError(400, "The body is missing", { code: "body_missing" });
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<"late">((resolve) => timer = setTimeout(() => resolve("late"), maxMs));
   try {
-    // The server holds a client to the length it has named; one that names none is counted piece by piece.
-    const reading = length === undefined ? readPieces(req.raw.body, maxBytes) : req.raw.bytes();
+    const reading = readPieces(body, maxBytes);
     reading.catch(() => {}); // when it is late nobody waits for it any more
     const bytes = await Promise.race([reading, late]);
     if (bytes === "late") throw new HttpError(408, "The body took too long to arrive", { code: "body_timeout" });
@@ -54,21 +53,21 @@ async function readText({ req }: Context, { maxBytes, maxMs }: BodyLimits): Prom
   }
 }
 
-async function readPieces(body: ReadableStream<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
+async function readPieces(body: ReadableStream<Uint8Array<ArrayBuffer>>, maxBytes: number): Promise<Uint8Array> {
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
-  for await (const piece of body) {
+  const reader = body.getReader();
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    const piece = next.value;
     size += piece.length;
-    if (size > maxBytes) throw tooLarge(maxBytes);
+    if (size > maxBytes) {
+      await reader.cancel();
+      throw tooLarge(maxBytes);
+    }
     pieces.push(piece);
   }
-  const whole = new Uint8Array(size);
-  let offset = 0;
-  for (const piece of pieces) {
-    whole.set(piece, offset);
-    offset += piece.length;
-  }
-  return whole;
+  const [first] = pieces;
+  return first && pieces.length === 1 ? first : await new Blob(pieces).bytes();
 }
 
 function decode(bytes: Uint8Array): string {

@@ -1,6 +1,7 @@
+import { Buffer } from "node:buffer";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { BodyReader } from "../core/body_reader.ts";
 import { describeError, HttpError } from "./errors.ts";
-import { SECURITY_HEADERS } from "./guard.ts";
 
 /** Answers a request; `delivered` resolves when the answer has gone out or its client has gone. */
 export type Handler = (request: Request, delivered: Promise<void>) => Response | Promise<Response>;
@@ -19,6 +20,15 @@ const HEAD_MS = 10_000;
 const LINGER_MS = 500;
 /** Methods that the Fetch standard knows no request for. */
 const FORBIDDEN_METHODS = new Set(["CONNECT", "TRACE", "TRACK"]);
+/** What every answer carries unless it says otherwise itself. */
+const SECURITY_HEADERS = new Map([
+  ["x-content-type-options", "nosniff"],
+  ["x-frame-options", "DENY"],
+  ["referrer-policy", "no-referrer"],
+  ["cross-origin-resource-policy", "same-origin"],
+  ["content-security-policy", "default-src 'none'; frame-ancestors 'none'"],
+  ["cache-control", "no-store"],
+]);
 const NOT_UNDERSTOOD = new HttpError(400, "This is no request to this server", { code: "bad_request" });
 
 /**
@@ -62,14 +72,17 @@ async function serve(incoming: IncomingMessage, outgoing: ServerResponse, handle
   const request = toRequest(incoming, gone.signal);
   const response = request ? await handler(request, delivered.promise) : notUnderstood();
   const streamed = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
-  const whole = streamed ? undefined : new Uint8Array(await response.arrayBuffer());
-  if (whole) outgoing.setHeader("content-length", whole.length);
+  const whole = streamed ? undefined : await response.text();
   // What is left of a body that nobody read would be taken for the next request.
   const unread = !incoming.complete;
+  outgoing.statusCode = response.status;
+  for (const [name, value] of SECURITY_HEADERS) outgoing.setHeader(name, value);
+  for (const [name, value] of response.headers) outgoing.setHeader(name, value);
   if (unread) outgoing.setHeader("connection", "close");
-  outgoing.writeHead(response.status, [...response.headers].flat());
-  if (whole && !unread) return void outgoing.end(whole); // one write
-  if (whole) outgoing.write(whole);
+  if (whole !== undefined && !unread) return void outgoing.end(whole); // head and body in one write
+  if (whole !== undefined) outgoing.setHeader("content-length", Buffer.byteLength(whole));
+  outgoing.writeHead(response.status);
+  if (whole !== undefined) outgoing.write(whole);
   else if (response.body) await send(response.body, outgoing, gone.signal);
   if (unread) await drain(incoming); // a connection closed under a client that still sends takes the answer with it
   outgoing.end();
@@ -77,29 +90,56 @@ async function serve(incoming: IncomingMessage, outgoing: ServerResponse, handle
 
 function notUnderstood(): Response {
   const { status, body } = describeError(NOT_UNDERSTOOD, { openai: false });
-  return Response.json(body, { status, headers: SECURITY_HEADERS });
+  return Response.json(body, { status });
 }
 
 /** Undefined for what is no request to this server: another target than a path, another protocol, an odd method. */
 function toRequest(incoming: IncomingMessage, signal: AbortSignal): Request | undefined {
-  const { method = "GET", url = "", rawHeaders, httpVersion } = incoming;
+  const { method = "GET", url = "", httpVersion } = incoming;
   if (!url.startsWith("/") || !httpVersion.startsWith("1.") || FORBIDDEN_METHODS.has(method)) return undefined;
-  const headers = new Headers();
-  for (let at = 0; at + 1 < rawHeaders.length; at += 2) headers.append(rawHeaders[at] ?? "", rawHeaders[at + 1] ?? "");
-  const hasBody = method !== "GET" && method !== "HEAD" &&
-    (headers.has("content-length") || headers.has("transfer-encoding"));
-  const body = hasBody ? { body: toStream(incoming) } : {};
-  return new Request(`http://localhost${url}`, { method, headers, signal, ...body });
+  return new IncomingRequest(url, method, incoming, signal);
 }
 
-/** Reads no further than it is read itself. Whoever loses interest leaves the rest to `drain`. */
-function toStream(incoming: IncomingMessage): ReadableStream<Uint8Array> {
-  const pieces: AsyncIterator<Uint8Array> = incoming[Symbol.asyncIterator]();
+/** A request with a body that is read straight off the socket, no further than it is wanted. */
+class IncomingRequest extends Request {
+  readonly #incoming: IncomingMessage;
+  readonly #signal: AbortSignal;
+  #body: ReadableStream<Uint8Array<ArrayBuffer>> | null | undefined;
+
+  constructor(path: string, method: string, incoming: IncomingMessage, signal: AbortSignal) {
+    super(`http://localhost${path}`, { method, headers: pairsOf(incoming.rawHeaders) });
+    this.#incoming = incoming;
+    this.#signal = signal;
+  }
+
+  override get signal(): AbortSignal {
+    return this.#signal;
+  }
+
+  override get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
+    return this.#body ??= hasBody(this) ? toStream(this.#incoming) : null;
+  }
+}
+
+function pairsOf(rawHeaders: readonly string[]): [string, string][] {
+  const pairs: [string, string][] = [];
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) pairs.push([rawHeaders[at] ?? "", rawHeaders[at + 1] ?? ""]);
+  return pairs;
+}
+
+function hasBody({ method, headers }: Request): boolean {
+  if (method === "GET" || method === "HEAD") return false;
+  return headers.has("content-length") || headers.has("transfer-encoding");
+}
+
+/** Whoever loses interest leaves the rest to `drain`. */
+function toStream(incoming: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const body = new BodyReader(incoming);
   return new ReadableStream({
     async pull(controller) {
-      const { done, value } = await pieces.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
+      const piece = await body.read();
+      if (piece) controller.enqueue(piece);
+      else controller.close();
     },
   }, { highWaterMark: 0 });
 }
@@ -138,6 +178,6 @@ function drain(incoming: IncomingMessage): Promise<void> {
     };
     const timer = setTimeout(done, LINGER_MS);
     for (const event of ["end", "error", "close"]) incoming.once(event, done);
-    incoming.resume();
+    incoming.removeAllListeners("readable").resume(); // it does not flow while somebody waits for that
   });
 }

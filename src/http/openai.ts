@@ -1,5 +1,6 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { quote } from "../config/words.ts";
 import { withRemedy } from "../core/errors.ts";
 import type { GenerateRequest, StreamItem, StreamStart } from "../core/types.ts";
 import { findModel } from "../router/chain.ts";
@@ -7,7 +8,7 @@ import type { Router } from "../router/router.ts";
 import { answers, bodyOf, createApi, createRoute } from "./context.ts";
 import { describeError, HttpError } from "./errors.ts";
 import { answerHeaders, ChunkWriter, toCompletion } from "./openai_answer.ts";
-import { shorten, toGenerateRequest } from "./openai_request.ts";
+import { toGenerateRequest } from "./openai_request.ts";
 import {
   chatCompletionSchema,
   type ChatRequest,
@@ -20,7 +21,7 @@ import {
 } from "./openai_schema.ts";
 import { ROLE_MODELS } from "./schemas.ts";
 
-const EVENT_STREAM = { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store" };
+const EVENT_STREAM = { "content-type": "text/event-stream; charset=utf-8" };
 
 const chatRoute = createRoute({
   method: "post",
@@ -176,7 +177,7 @@ function requireEmbeddingsModel({ snapshot: { profile } }: Router, model: string
 }
 
 function unknownModel(model: string): HttpError {
-  return new HttpError(404, `There is no model "${shorten(model)}" for this; GET /v1/models lists them`, {
+  return new HttpError(404, `There is no model ${quote(model)} for this; GET /v1/models lists them`, {
     code: "model_not_found",
     param: "model",
   });

@@ -1,3 +1,4 @@
+import { quote } from "../config/words.ts";
 import type { GenerateRequest, Image, Message, Role, Sampling, Think, ToolCall } from "../core/types.ts";
 import { CHAT_ROLES } from "../core/types.ts";
 import { HttpError } from "./errors.ts";
@@ -34,15 +35,10 @@ export function targetOf(model: string): { readonly role: Role } | { readonly mo
   if (name === undefined) return { model };
   const role = CHAT_ROLES.find((known) => known === name);
   if (role) return { role };
-  throw new HttpError(404, `There is no role "${shorten(name)}" that chats; there are ${CHAT_ROLES.join(", ")}`, {
+  throw new HttpError(404, `There is no role ${quote(name)} that chats; there are ${CHAT_ROLES.join(", ")}`, {
     code: "model_not_found",
     param: "model",
   });
-}
-
-/** A name as an answer repeats it. */
-export function shorten(name: string): string {
-  return name.length > 100 ? `${name.slice(0, 100)}…` : name;
 }
 
 function toMessages(messages: readonly OpenAiMessage[]): Message[] {

@@ -4,7 +4,7 @@ import { createApp } from "./app.ts";
 import { describeError, HttpError } from "./errors.ts";
 import { EventLog } from "./event_log.ts";
 import { EventStreams } from "./event_stream.ts";
-import { type GuardOptions, SECURITY_HEADERS } from "./guard.ts";
+import type { GuardOptions } from "./guard.ts";
 import { type Handler, listen, type Listener } from "./listener.ts";
 import { createMetrics } from "./metrics.ts";
 import type { Program } from "./program.ts";
@@ -86,7 +86,7 @@ class Running {
 
 function refuse(): Response {
   const { status, body } = describeError(STOPPING, { openai: false });
-  return Response.json(body, { status, headers: { ...SECURITY_HEADERS, connection: "close" } });
+  return Response.json(body, { status, headers: { connection: "close" } });
 }
 
 /** False when it takes longer. */

@@ -38,13 +38,22 @@ export interface LedgerOptions {
 
 type Counts = Map<string, LedgerEntry>;
 
+/** What has been counted and not written yet. */
+interface Sums {
+  requests: number;
+  sent_bytes: number;
+  received_bytes: number;
+  /** Epoch milliseconds. */
+  lastMs: number;
+}
+
 /**
  * A ledger kept in a small JSON file. Runs side by side add to the same file under a lock of the operating system; it
  * is replaced as a whole, so that no crash and no full disk leaves half of it. A damaged file is set aside, never
  * overwritten. What cannot be read or written is told the log; the counts of this run are still shown.
  */
 export function createLedger({ path, log, writeEveryMs = 1000 }: LedgerOptions): Ledger {
-  let unwritten: Counts = new Map();
+  let unwritten = new Map<string, Sums>();
   /** Origins that are in the file, and whether they are on this network. */
   const known = new Map<string, boolean>();
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -60,7 +69,7 @@ export function createLedger({ path, log, writeEveryMs = 1000 }: LedgerOptions):
     timer = undefined;
     if (unwritten.size === 0) return;
     try {
-      const aside = addToFile(path, unwritten);
+      const aside = addToFile(path, entriesOf(unwritten, known));
       unwritten = new Map();
       if (aside !== undefined) log.warn(`The egress ledger was damaged: it is now ${aside}, and counting starts again`);
     } catch (error) {
@@ -68,13 +77,10 @@ export function createLedger({ path, log, writeEveryMs = 1000 }: LedgerOptions):
     }
   };
 
-  const count = (origin: string, numbers: Pick<LedgerEntry, "requests" | "sent_bytes" | "received_bytes">) => {
-    const seen = known.get(origin);
-    const local = seen ?? isLoopbackOrPrivate(new URL(origin).hostname);
-    const entry = { origin, local, ...numbers, last_at: new Date().toISOString() };
-    unwritten.set(origin, add(unwritten.get(origin), entry));
-    if (seen === undefined) {
-      known.set(origin, local);
+  const count = (origin: string, requests: number, sent: number, received: number) => {
+    addUp(unwritten, origin, requests, sent, received);
+    if (!known.has(origin)) {
+      known.set(origin, isLoopbackOrPrivate(new URL(origin).hostname));
       write();
     } else if (timer === undefined) {
       timer = setTimeout(write, writeEveryMs);
@@ -92,16 +98,35 @@ export function createLedger({ path, log, writeEveryMs = 1000 }: LedgerOptions):
   };
 
   return {
-    sent: (origin, bytes) => count(origin, { requests: 1, sent_bytes: bytes, received_bytes: 0 }),
-    sentMore: (origin, bytes) => count(origin, { requests: 0, sent_bytes: bytes, received_bytes: 0 }),
-    received: (origin, bytes) => count(origin, { requests: 0, sent_bytes: 0, received_bytes: bytes }),
+    sent: (origin, bytes) => count(origin, 1, bytes, 0),
+    sentMore: (origin, bytes) => count(origin, 0, bytes, 0),
+    received: (origin, bytes) => count(origin, 0, 0, bytes),
     entries() {
       const all = readAll();
-      for (const entry of unwritten.values()) all.set(entry.origin, add(all.get(entry.origin), entry));
+      for (const entry of entriesOf(unwritten, known)) all.set(entry.origin, add(all.get(entry.origin), entry));
       return [...all.values()].sort((a, b) => b.last_at.localeCompare(a.last_at));
     },
     [Symbol.dispose]: write,
   };
+}
+
+/** In place: this runs several times a call. */
+function addUp(all: Map<string, Sums>, origin: string, requests: number, sent: number, received: number): void {
+  const sums = all.get(origin) ?? { requests: 0, sent_bytes: 0, received_bytes: 0, lastMs: 0 };
+  sums.requests += requests;
+  sums.sent_bytes += sent;
+  sums.received_bytes += received;
+  sums.lastMs = Date.now();
+  all.set(origin, sums);
+}
+
+function entriesOf(counted: ReadonlyMap<string, Sums>, known: ReadonlyMap<string, boolean>): LedgerEntry[] {
+  return [...counted].map(([origin, { lastMs, ...sums }]) => ({
+    origin,
+    local: known.get(origin) ?? false,
+    ...sums,
+    last_at: new Date(lastMs).toISOString(),
+  }));
 }
 
 function add(before: LedgerEntry | undefined, entry: LedgerEntry): LedgerEntry {
@@ -116,12 +141,12 @@ function add(before: LedgerEntry | undefined, entry: LedgerEntry): LedgerEntry {
 }
 
 /** Adds to the file under its lock. The new name of the old file when that was damaged. */
-function addToFile(path: string, counts: Counts): string | undefined {
+function addToFile(path: string, counts: readonly LedgerEntry[]): string | undefined {
   Deno.mkdirSync(dirname(path), { recursive: true });
   return withFileLock(`${path}.lock`, () => addToLockedFile(path, counts));
 }
 
-function addToLockedFile(path: string, counts: Counts): string | undefined {
+function addToLockedFile(path: string, counts: readonly LedgerEntry[]): string | undefined {
   let aside: string | undefined;
   let all: Counts;
   try {
@@ -132,7 +157,7 @@ function addToLockedFile(path: string, counts: Counts): string | undefined {
     Deno.renameSync(path, aside);
     all = new Map();
   }
-  for (const entry of counts.values()) all.set(entry.origin, add(all.get(entry.origin), entry));
+  for (const entry of counts) all.set(entry.origin, add(all.get(entry.origin), entry));
   const fresh = `${path}.new`;
   Deno.writeTextFileSync(fresh, JSON.stringify([...all.values()], null, 1) + "\n", { mode: 0o600 });
   Deno.renameSync(fresh, path);

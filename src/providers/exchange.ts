@@ -1,4 +1,3 @@
-import { hostAndPort, isLoopbackOrPrivate } from "../core/address.ts";
 import { ProviderError } from "../core/errors.ts";
 import { formatDuration } from "../core/format.ts";
 import { isAllowed } from "../core/sandbox.ts";
@@ -8,10 +7,11 @@ import { readErrorBody, readErrorObject } from "./error_body.ts";
 import { createFrameSplitter, FrameError, type FrameFormat } from "./frames.ts";
 import { asRecord, parseJson } from "./json.ts";
 import { classifyNetworkError, sandboxRefusal } from "./network_error.ts";
-import { bodySentOnce, minimalHeaders } from "./outgoing.ts";
+import { minimalHeaders } from "./outgoing.ts";
+import type { Outgoing, ReplyHead, Send, Sending } from "./sender.ts";
 
-/** Why a fetch ends that is over anyway. Made once: an error made for every call costs as much as parsing its answer. */
-const OVER = new DOMException("The exchange is over", "AbortError");
+/** How long the end of a body may take to follow a complete answer, in milliseconds, before its connection is given up. */
+const LINGER_MS = 20;
 /** Largest body that is read, in bytes; a body without end is cut off here. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 /** Largest part of an error body that is looked at, in bytes. */
@@ -36,9 +36,12 @@ export interface ExchangePlace {
   readonly type: ProviderType;
   /** The only origin that may be asked. */
   readonly origin: string;
-  /** False for a provider that answers from outside the local network, whatever its address. */
+  /** The same as the sandbox names it, `host:port`. */
+  readonly host: string;
+  /** True when this and the provider are on this machine or its network. */
   readonly local: boolean;
   readonly ledger: EgressRecorder;
+  readonly send: Send;
 }
 
 /** What one request is about, and its limits in milliseconds. */
@@ -61,19 +64,20 @@ export class Exchange {
   readonly #wire: ExchangePlace;
   readonly #options: ExchangeOptions;
   readonly #signal: AbortSignal;
-  readonly #controller = new AbortController();
   #failure: ProviderError | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #tokensFlow = false;
+  readonly #startedAtMs = performance.now();
+  /** Unset until tokens flow. */
+  #firstTokenAtMs: number | undefined;
   /** Since when a read of the body has been waiting; unset while the reader of the answer is the slow one. */
   #waitingSinceMs: number | undefined;
-  /** Only held: Deno closes the connection of an aborted fetch at once only while its response is still referenced. */
-  #response: Response | undefined;
-  #upstream: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  #sending: Sending | undefined;
   #relay: ReadableStreamDefaultController<Uint8Array> | undefined;
   #started = false;
   /** True once the body has ended the way a body ends. */
   #ended = false;
+  /** True once the answer is complete, whether its body has ended or not. */
+  #complete = false;
   #closed = false;
   #receivedBytes = 0;
 
@@ -83,18 +87,15 @@ export class Exchange {
     this.#signal = signal;
     if (signal.aborted) this.#abort();
     else signal.addEventListener("abort", this.#abort, { once: true });
-    this.#timer = setTimeout(this.#missFirstToken, Math.min(options.firstTokenMs, LONGEST_TIMER_MS));
+    this.#watch(Math.min(options.firstTokenMs, this.#idleMs));
   }
 
   /** The `fetch` to hand to a client library. Throws only `ProviderError`, and resolves only with a status of 2xx. */
   readonly fetch = async (input: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
     try {
-      const url = new URL(input instanceof Request ? input.url : input);
-      this.#guard(url);
-      const response = await this.#send(url, init);
-      this.#response = response;
-      this.#upstream = response.body?.getReader();
-      if (!response.ok) await this.#refuse(response);
+      const path = this.#guard(input);
+      const head = await this.#send(path, init);
+      if (head.status < 200 || head.status > 299) await this.#refuse(head);
       const { format } = this.#options;
       const body = format === "json" ? await this.#readDocument() : this.#relayFrames(format);
       return new Response(body, { headers: { "content-type": CONTENT_TYPES[format] } });
@@ -105,12 +106,12 @@ export class Exchange {
 
   /** To be called at the first token of the answer: from now on the idle limit holds instead of the first one. */
   firstToken(): void {
-    if (this.#tokensFlow) return;
-    this.#tokensFlow = true;
-    clearTimeout(this.#timer);
-    if (this.#closed || this.#failure) return;
-    const { idleMs, firstTokenMs } = this.#options;
-    this.#watchIdle(idleMs ?? firstTokenMs, idleMs ?? firstTokenMs);
+    this.#firstTokenAtMs ??= performance.now();
+  }
+
+  /** To be called when the answer is complete: what is left is the end of its body. */
+  complete(): void {
+    this.#complete = true;
   }
 
   /** What went wrong, for whatever a client library made of it. Never carries text of the provider's. */
@@ -156,12 +157,24 @@ export class Exchange {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
+    if (this.#complete && !this.#ended) await this.#readToEnd();
     this.#signal.removeEventListener("abort", this.#abort);
-    this.#controller.abort(OVER);
-    // A body that already ended or failed has nothing left to cancel.
-    await this.#upstream?.cancel().catch(() => {});
+    await this.#sending?.cancel();
     if (this.#started) {
       this.#wire.ledger.received(this.#wire.origin, this.#receivedBytes);
+    }
+  }
+
+  /** A connection can be used again only when its body has been read to the end, which comes at once or not at all. */
+  async #readToEnd(): Promise<void> {
+    const timer = setTimeout(() => void this.#sending?.cancel(), LINGER_MS);
+    try {
+      while (await this.#sending?.read());
+      this.#ended = true;
+    } catch {
+      // The answer is complete; it is only the connection that is of no more use.
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -169,21 +182,31 @@ export class Exchange {
     this.#fail(this.error("aborted", `${this.#name()}: the call was aborted.`));
   };
 
-  readonly #missFirstToken = (): void => {
+  get #idleMs(): number {
+    return this.#options.idleMs ?? this.#options.firstTokenMs;
+  }
+
+  /** One timer for the whole exchange: it looks at what is being waited for, and comes back later. */
+  #watch(delayMs: number): void {
+    this.#timer = setTimeout(() => {
+      const flowing = this.#firstTokenAtMs !== undefined;
+      const limitMs = flowing ? this.#idleMs : this.#options.firstTokenMs;
+      const sinceMs = flowing ? this.#waitingSinceMs : this.#startedAtMs;
+      const leftMs = sinceMs === undefined ? limitMs : limitMs - (performance.now() - sinceMs);
+      if (leftMs <= 0) return void this.#fail(flowing ? this.#stalled() : this.#silent());
+      this.#watch(Math.ceil(flowing ? leftMs : Math.min(leftMs, this.#idleMs)));
+    }, Math.min(delayMs, LONGEST_TIMER_MS));
+  }
+
+  #silent(): ProviderError {
     const { firstTokenMs, whileLoading = false } = this.#options;
     const what = whileLoading ? "had not loaded the model after" : "sent no token within";
     const remedy = whileLoading ? "Use a smaller model, or raise deadlines.load_seconds." : undefined;
-    this.#fail(this.error("timeout", `${this.#name()} ${what} ${formatDuration(firstTokenMs)}.`, remedy, whileLoading));
-  };
+    return this.error("timeout", `${this.#name()} ${what} ${formatDuration(firstTokenMs)}.`, remedy, whileLoading);
+  }
 
-  /** One timer for the whole stream: it looks at how long the current read has been waiting, and comes back later. */
-  #watchIdle(idleMs: number, delayMs: number): void {
-    this.#timer = setTimeout(() => {
-      const sinceMs = this.#waitingSinceMs;
-      const leftMs = sinceMs === undefined ? idleMs : idleMs - (performance.now() - sinceMs);
-      if (leftMs > 0) return this.#watchIdle(idleMs, Math.ceil(leftMs));
-      this.#fail(this.error("timeout", `${this.#name()} stalled: nothing came for ${formatDuration(idleMs)}.`));
-    }, Math.min(delayMs, LONGEST_TIMER_MS));
+  #stalled(): ProviderError {
+    return this.error("timeout", `${this.#name()} stalled: nothing came for ${formatDuration(this.#idleMs)}.`);
   }
 
   #fail(error: ProviderError): ProviderError {
@@ -191,49 +214,48 @@ export class Exchange {
     this.#failure = error;
     clearTimeout(this.#timer);
     this.#relay?.error(error);
-    this.#controller.abort(OVER);
+    void this.#sending?.cancel();
     return error;
   }
 
-  #guard(url: URL): void {
+  /** Where at the provider the request goes. */
+  #guard(input: string | URL | Request): string {
     this.throwIfFailed();
     const { providerId, origin, local } = this.#wire;
     if (this.#started) throw this.error("protocol", `A second request to provider ${providerId} was refused.`);
-    if (url.origin !== origin) {
-      throw this.error("egress_denied", `Provider ${providerId} may only be asked at ${origin}, not at ${url.origin}.`);
+    const text = input instanceof Request ? input.url : String(input);
+    // Nothing after that slash can make it another origin.
+    const url = text.startsWith(`${origin}/`) ? undefined : URL.parse(text);
+    if (url !== undefined && url?.origin !== origin) {
+      const where = url?.origin ?? "no address at all";
+      throw this.error("egress_denied", `Provider ${providerId} may only be asked at ${origin}, not at ${where}.`);
     }
-    if (this.#options.localOnly && !(local && isLoopbackOrPrivate(url.hostname))) {
+    if (this.#options.localOnly && !local) {
       const remedy = "Use a profile that is not local_only, and start with --cloud.";
       throw this.error("egress_denied", `This call must stay local, and provider ${providerId} is not.`, remedy);
     }
+    return url ? url.pathname + url.search : text.slice(origin.length);
   }
 
-  async #send(url: URL, init: RequestInit): Promise<Response> {
+  async #send(path: string, init: RequestInit): Promise<ReplyHead> {
     const { method = "GET", body } = init;
     if (typeof body !== "string" && body !== undefined && body !== null) throw new TypeError("The body must be text.");
     const bytes = typeof body === "string" ? new TextEncoder().encode(body) : null;
-    const headers = minimalHeaders(init.headers);
-    if (!isAllowed(hostAndPort(this.#wire.origin))) throw sandboxRefusal(this.#subject(), this.#wire.origin);
+    const { origin, host, ledger, send } = this.#wire;
+    const request: Outgoing = { path, method, headers: minimalHeaders(init.headers), body: bytes };
+    if (!isAllowed(host)) throw sandboxRefusal(this.#subject(), origin);
     this.#started = true;
-    this.#wire.ledger.sent(this.#wire.origin, bytes?.byteLength ?? 0);
-    // "manual" hands a redirect over as what it is, a status over 299, and follows none.
-    const request = {
-      method,
-      headers,
-      body: bytes && bodySentOnce(bytes),
-      redirect: "manual",
-      signal: this.#controller.signal,
-    } as const;
-    const response = await fetch(url, request).catch((error) => {
-      throw this.#failure ?? classifyNetworkError(error, this.#subject(), this.#wire.origin);
+    ledger.sent(origin, bytes?.byteLength ?? 0);
+    this.#sending = send(request);
+    const head = await this.#sending.head.catch((error) => {
+      throw this.#failure ?? classifyNetworkError(error, this.#subject(), origin);
     });
-    if (this.#failure) await response.body?.cancel().catch(() => {});
     this.throwIfFailed();
-    return response;
+    return head;
   }
 
   /** Throws what the status and the error body mean. */
-  async #refuse({ status, headers }: Response): Promise<never> {
+  async #refuse({ status, headers }: ReplyHead): Promise<never> {
     const decoder = new TextDecoder();
     let text = "";
     try {
@@ -251,18 +273,17 @@ export class Exchange {
   }
 
   async #read(): Promise<Uint8Array | undefined> {
-    if (this.#upstream === undefined) return undefined;
     this.#waitingSinceMs = performance.now();
-    const { done, value } = await this.#upstream.read().catch(() => {
+    const piece = await this.#sending?.read().catch(() => {
       throw this.#failure ?? this.error("protocol", `${this.#name()} broke off in the middle of its answer.`);
     });
     this.#waitingSinceMs = undefined;
-    if (done) return undefined;
-    this.#receivedBytes += value.byteLength;
+    if (piece === undefined) return undefined;
+    this.#receivedBytes += piece.byteLength;
     if (this.#receivedBytes > MAX_BODY_BYTES) {
       throw this.error("protocol", `${this.#name()} sent more than ${MAX_BODY_BYTES / 1024 / 1024} MiB.`);
     }
-    return value;
+    return piece;
   }
 
   async #readDocument(): Promise<string> {
@@ -271,6 +292,7 @@ export class Exchange {
     for (let chunk = await this.#read(); chunk !== undefined; chunk = await this.#read()) {
       parts.push(decoder.decode(chunk, { stream: true }));
     }
+    this.#ended = true;
     const text = parts.join("") + decoder.decode();
     if (parseJson(text) === undefined) throw this.error("protocol", `${this.#name()} sent something that is not JSON.`);
     return text;

@@ -4,6 +4,7 @@ import { geminiConfig, geminiContents, readCall, readFinish, readUsage } from ".
 import { asRecord, asRecords, asText, asVectors, isTextOrNothing } from "./json.ts";
 import type { ChatCall, EmbedCall, EmbedResult, ModelInfo, Provider, ProviderChunk } from "./provider.ts";
 import type { EgressRecorder, Exchange } from "./exchange.ts";
+import { createFetchSender } from "./fetch_sender.ts";
 import { createWire } from "./wire.ts";
 
 /** What `createGemini` needs. */
@@ -27,7 +28,14 @@ export function createGemini(
 ): Provider {
   const base = baseUrl.replace(/\/+$/, "");
   const { origin } = new URL(base);
-  const wire = createWire({ providerId: id, type: "gemini", origin, local: false, ledger });
+  const wire = createWire({
+    providerId: id,
+    type: "gemini",
+    origin,
+    local: false,
+    ledger,
+    send: createFetchSender(origin),
+  });
   const access = { apiKey, base };
   const list = async (size: number, signal: AbortSignal): Promise<ModelInfo[]> => {
     const url = `${base}/${API_VERSION}/models?pageSize=${size}`;
@@ -96,7 +104,7 @@ async function* readAnswer(exchange: Exchange, call: ChatCall, access: Access): 
     }
     if (!candidate?.finishReason) continue;
     const finish_reason = finishOf(exchange, candidate.finishReason, call.model, calledTools);
-    // The connection may stay open: what matters is here.
+    exchange.complete();
     yield { type: "final", finish_reason, usage: usage ?? null };
     return;
   }

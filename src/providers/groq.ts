@@ -3,6 +3,7 @@ import { chatRequest, createCallCollector, isStoppedEarly, readFinish, readUsage
 import { asRecord, asRecords, asText, isTextOrNothing } from "./json.ts";
 import type { ChatCall, ModelInfo, Provider, ProviderChunk } from "./provider.ts";
 import type { EgressRecorder, Exchange } from "./exchange.ts";
+import { createFetchSender } from "./fetch_sender.ts";
 import { createWire } from "./wire.ts";
 
 /** What `createGroq` needs. */
@@ -24,7 +25,14 @@ const NEVER_MS = 2 ** 31 - 1;
 export function createGroq({ id, apiKey, baseUrl = "https://api.groq.com", ledger }: GroqOptions): Provider {
   const base = baseUrl.replace(/\/+$/, "");
   const { origin } = new URL(base);
-  const wire = createWire({ providerId: id, type: "groq", origin, local: false, ledger });
+  const wire = createWire({
+    providerId: id,
+    type: "groq",
+    origin,
+    local: false,
+    ledger,
+    send: createFetchSender(origin),
+  });
   const list = async (signal: AbortSignal): Promise<ModelInfo[]> => {
     const headers = { authorization: `Bearer ${apiKey}` };
     const limits = { localOnly: false, firstTokenMs: CONTROL_MS };
@@ -78,8 +86,9 @@ async function* readAnswer(
         calls.add(tool_calls);
       }
       if (choice?.finish_reason) finish = finishOf(exchange, choice.finish_reason, call.model, calledTools);
-      // The connection may stay open: what matters is here.
-      if (finish !== undefined && usage !== undefined) break;
+      if (finish === undefined || usage === undefined) continue;
+      exchange.complete();
+      break;
     }
   } catch (error) {
     // An answer that has its finish is complete, whatever becomes of the counts and the connection after it.

@@ -3,7 +3,7 @@ import { ProviderError } from "../core/errors.ts";
 import { howToAllow } from "../core/sandbox.ts";
 import type { Subject } from "./classify.ts";
 
-/** Turns what `fetch` throws before any answer into a `ProviderError`: refused by our own sandbox, or unreachable. */
+/** Turns what a sender throws before any answer into a `ProviderError`: refused by our own sandbox, or unreachable. */
 export function classifyNetworkError(error: unknown, subject: Subject, origin: string): ProviderError {
   const { provider, model } = subject;
   const about = { provider, model, cause: error };
@@ -11,7 +11,7 @@ export function classifyNetworkError(error: unknown, subject: Subject, origin: s
   if (causes.some(isDenied)) return sandboxRefusal(subject, origin, error);
   const reason = causes.map(reasonOf).find((text) => text !== undefined);
   const detail = reason === undefined ? "" : `: ${reason.text}`;
-  const what = reason?.step === "SendRequest" ? "gave no HTTP answer" : "cannot be reached";
+  const what = reason?.connected ? "gave no HTTP answer" : "cannot be reached";
   return new ProviderError("unavailable", `Provider ${provider} ${what} at ${origin}${detail}.`, {
     ...about,
     remedy: subject.type === "ollama"
@@ -42,8 +42,34 @@ function isDenied(error: Error): boolean {
     error.message.startsWith("Requires net access");
 }
 
-/** Deno gives the reason as text only: `… client error (Connect): tcp connect error: Connection refused (os error 111)`. */
-function reasonOf(error: Error): { step: string; text: string } | undefined {
-  const [, step, text] = /client error \((\w+)\): ([^\n]{1,200})/.exec(error.message) ?? [];
-  return step === undefined || text === undefined ? undefined : { step, text };
+interface Reason {
+  /** True when there was a connection, and what came over it was no answer. */
+  readonly connected: boolean;
+  readonly text: string;
+}
+
+function reasonOf(error: Error): Reason | undefined {
+  return "code" in error && typeof error.code === "string" ? reasonOfCode(error.code) : reasonOfFetch(error.message);
+}
+
+const CODES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ENOTFOUND: "there is no such name",
+  EAI_AGAIN: "the name could not be looked up",
+  EHOSTUNREACH: "there is no way to it",
+  ENETUNREACH: "there is no way to it",
+  ETIMEDOUT: "no connection within the time the system gives it",
+};
+
+/** What `node:http` calls it. */
+function reasonOfCode(code: string): Reason {
+  if (code === "ECONNRESET") return { connected: true, text: "connection closed" };
+  if (code.startsWith("HPE_")) return { connected: true, text: "what came is not HTTP" };
+  return { connected: false, text: CODES[code] ?? code };
+}
+
+/** `fetch` gives the reason as text only: `… client error (Connect): tcp connect error: Connection refused (os error 111)`. */
+function reasonOfFetch(message: string): Reason | undefined {
+  const [, step, text] = /client error \((\w+)\): ([^\n]{1,200})/.exec(message) ?? [];
+  return step === undefined || text === undefined ? undefined : { connected: step === "SendRequest", text };
 }

@@ -1,4 +1,5 @@
 import { isLoopbackOrPrivate } from "../core/address.ts";
+import { once } from "../core/once.ts";
 import { isOllamaCloudName } from "../core/cloud_name.ts";
 import { ProviderError } from "../core/errors.ts";
 import type { ErrorKind } from "../core/types.ts";
@@ -7,6 +8,7 @@ import { chatRequest, readFinish, readUsage, wasPromptCut } from "./ollama_chat.
 import { findEntry, findLoaded, mergeModels, readDetails, runsElsewhere } from "./ollama_models.ts";
 import type { AttemptDeadlines, ChatCall, EmbedCall, EmbedResult, Provider, ProviderChunk } from "./provider.ts";
 import type { EgressRecorder, Exchange, ExchangeOptions } from "./exchange.ts";
+import { createHttpSender } from "./http_sender.ts";
 import { createWire, type Wire } from "./wire.ts";
 
 /** What `createOllama` needs. */
@@ -20,17 +22,26 @@ export interface OllamaOptions {
 
 /** Longest wait for the small answers about models and health. */
 const CONTROL_MS = 10_000;
+/** For how long a model counts as in memory once Ollama has said so, in milliseconds. */
+const RESIDENT_MS = 1000;
 
 /**
- * Ollama through its native API. Before each generation it is asked what is in memory, for a model that has to be
- * loaded is given the load deadline, and, for a call that must stay local, whether the model runs on this machine.
+ * Ollama through its native API. Before a generation it is asked what is in memory, at most once a second while that is
+ * the model: one that has to be loaded is given the load deadline, and for a call that must stay local it is asked
+ * whether the model runs on this machine.
  */
 export function createOllama({ id, baseUrl = "http://127.0.0.1:11434", ledger }: OllamaOptions): Provider {
   const base = baseUrl.replace(/\/+$/, "");
   const { origin, hostname } = new URL(base);
   const local = isLoopbackOrPrivate(hostname);
-  const wire = createWire({ providerId: id, type: "ollama", origin, local, ledger });
-  const context: OllamaContext = { id, base, wire };
+  const wire = createWire({ providerId: id, type: "ollama", origin, local, ledger, send: createHttpSender(origin) });
+  const context: OllamaContext = {
+    id,
+    base,
+    wire,
+    library: once(() => import("ollama/browser")),
+    residents: new Map(),
+  };
   return {
     id,
     type: "ollama",
@@ -62,6 +73,9 @@ interface OllamaContext {
   readonly id: string;
   readonly base: string;
   readonly wire: Wire;
+  readonly library: () => Promise<typeof import("ollama/browser")>;
+  /** When Ollama last said that a model was in memory with the window it is used with, on the monotonic clock. */
+  readonly residents: Map<string, number>;
 }
 
 /** One small question. */
@@ -85,15 +99,20 @@ function ignoreRefusal(error: unknown): undefined {
 async function* chat(context: OllamaContext, call: ChatCall, signal: AbortSignal): AsyncGenerator<ProviderChunk> {
   const first = await firstDeadline(context, call, signal);
   const limits = { ...first, format: "ndjson", idleMs: call.deadlines.idleMs } as const;
-  yield* context.wire.stream(limits, signal, (exchange) => readAnswer(context, call, exchange));
+  try {
+    yield* context.wire.stream(limits, signal, (exchange) => readAnswer(context, call, exchange));
+  } catch (error) {
+    context.residents.clear(); // whatever has happened to it, it may have lost its memory
+    throw error;
+  }
 }
 
 async function* readAnswer(
-  { id, base }: OllamaContext,
+  { id, base, library }: OllamaContext,
   call: ChatCall,
   exchange: Exchange,
 ): AsyncGenerator<ProviderChunk> {
-  const { Ollama } = await import("ollama/browser");
+  const { Ollama } = await library();
   const client = new Ollama({ host: base, fetch: exchange.fetch });
   let calledTools = false;
   for await (const line of await client.chat(chatRequest(call))) {
@@ -114,6 +133,7 @@ async function* readAnswer(
       throw exchange.error("protocol", `Ollama ended the answer of ${call.model} without finishing it.`);
     }
     if (wasPromptCut(call.messages, line.prompt_eval_count)) throw promptCut(exchange, call.model);
+    exchange.complete();
     yield { type: "final", finish_reason, usage: readUsage(line) };
     return;
   }
@@ -140,7 +160,7 @@ function promptCut(exchange: Exchange, model: string): ProviderError {
 async function embed(context: OllamaContext, call: EmbedCall, signal: AbortSignal): Promise<EmbedResult> {
   const first = await firstDeadline(context, call, signal);
   return await context.wire.run({ ...first, format: "json" }, signal, async (exchange) => {
-    const { Ollama } = await import("ollama/browser");
+    const { Ollama } = await context.library();
     const client = new Ollama({ host: context.base, fetch: exchange.fetch });
     const answer = await client.embed({
       model: call.model,
@@ -173,12 +193,16 @@ async function firstDeadline(
   const { id, base, wire } = context;
   if (localOnly && isOllamaCloudName(model)) throw elsewhere(id, model);
   const about = { model, localOnly };
+  const resident = { ...about, firstTokenMs: deadlines.firstTokenMs };
+  const key = `${contextTokens} ${model}`;
+  if (performance.now() - (context.residents.get(key) ?? -Infinity) < RESIDENT_MS) return resident;
   const limits = { localOnly, firstTokenMs: Math.min(deadlines.firstTokenMs, CONTROL_MS) };
   const ps = await wire.json(`${base}/api/ps`, {}, limits, signal).catch(ignoreRefusal);
   const loaded = findLoaded(ps, model);
   // In memory with another context window means that Ollama is going to load it anew.
   if (loaded && (loaded.contextTokens ?? contextTokens) === contextTokens) {
-    return { ...about, firstTokenMs: deadlines.firstTokenMs };
+    context.residents.set(key, performance.now());
+    return resident;
   }
   if (loaded === undefined && localOnly) {
     const entry = findEntry(await wire.json(`${base}/api/tags`, {}, limits, signal), model);

@@ -1,3 +1,4 @@
+import { hostAndPort, isLoopbackOrPrivate } from "../core/address.ts";
 import { Exchange, type ExchangeOptions, type ExchangePlace } from "./exchange.ts";
 
 /** The transport of one provider. */
@@ -29,8 +30,11 @@ export interface Wire {
  * the deadlines and the caller's signal, and leave neither a connection nor a timer behind. An answer over 299, an
  * error inside a stream, and a frame that is not a JSON object never reach a client library: the wire throws first.
  */
-export function createWire(options: ExchangePlace): Wire {
-  const open = (exchange: ExchangeOptions, signal: AbortSignal) => new Exchange(options, exchange, signal);
+export function createWire(options: Omit<ExchangePlace, "host">): Wire {
+  const { origin } = options;
+  const local = options.local && isLoopbackOrPrivate(new URL(origin).hostname);
+  const place = { ...options, local, host: hostAndPort(origin) };
+  const open = (exchange: ExchangeOptions, signal: AbortSignal) => new Exchange(place, exchange, signal);
   const run: Wire["run"] = async (exchangeOptions, signal, work) => {
     const exchange = open(exchangeOptions, signal);
     try {

@@ -22,8 +22,10 @@ export interface Sent {
   readonly received: number;
 }
 
+export type TestLedger = EgressRecorder & { readonly records: Sent[] };
+
 /** A ledger that keeps what it is told. */
-export function createTestLedger(): EgressRecorder & { readonly records: Sent[] } {
+export function createTestLedger(): TestLedger {
   const records: Sent[] = [];
   return {
     records,
@@ -40,7 +42,7 @@ export function createTestLedger(): EgressRecorder & { readonly records: Sent[] 
 export interface Bench {
   readonly fake: FakeProvider;
   readonly provider: Provider;
-  readonly ledger: ReturnType<typeof createTestLedger>;
+  readonly ledger: TestLedger;
 }
 
 export interface Subject {

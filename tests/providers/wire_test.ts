@@ -1,16 +1,27 @@
 import assert from "node:assert/strict";
 import { ProviderError } from "../../src/core/errors.ts";
 import type { Exchange, ExchangeOptions, ExchangePlace } from "../../src/providers/exchange.ts";
-import { createWire } from "../../src/providers/wire.ts";
+import { createHttpSender } from "../../src/providers/http_sender.ts";
+import { createFetchSender } from "../../src/providers/fetch_sender.ts";
+import { createWire, type Wire } from "../../src/providers/wire.ts";
 import { startRawServer } from "../support/raw_server.ts";
-import { calm, createTestLedger, until } from "./subjects.ts";
+import { calm, createTestLedger, type TestLedger, until } from "./subjects.ts";
 
 const LIMITS: ExchangeOptions = { model: "m1", localOnly: false, format: "ndjson", firstTokenMs: 10_000 };
 
-function wireOf(origin: string, changes: Partial<ExchangePlace> = {}) {
-  const ledger = createTestLedger();
-  const wire = createWire({ providerId: "p1", type: "ollama", origin, local: true, ledger, ...changes });
-  return { wire, ledger };
+/** A wire to `origin`, with the sender that the test is run for. */
+type WireOf = (origin: string, changes?: Partial<ExchangePlace>) => { wire: Wire; ledger: TestLedger };
+
+/** One test for every way a request can go out. */
+function each(name: string, body: (wireOf: WireOf) => Promise<void>): void {
+  for (const [kind, createSender] of Object.entries({ "node:http": createHttpSender, fetch: createFetchSender })) {
+    Deno.test(`${name} (${kind})`, () =>
+      body((origin, changes = {}) => {
+        const ledger = createTestLedger();
+        const place = { providerId: "p1", type: "ollama", local: true, send: createSender(origin) } as const;
+        return { wire: createWire({ ...place, origin, ledger, ...changes }), ledger };
+      }));
+  }
 }
 
 /** Runs `body` with one exchange, and closes it. */
@@ -40,7 +51,7 @@ function serve(parts: string[], { status = 200, repeat = 0, hang = false } = {})
   });
 }
 
-Deno.test("Exchange.fetch() refuses any origin but the provider's own, before anything is sent", async () => {
+each("Exchange.fetch() refuses any origin but the provider's own, before anything is sent", async (wireOf) => {
   const elsewhere = serve(["{}\n"]);
   const { wire, ledger } = wireOf("http://127.0.0.1:9");
   for (const url of [`${elsewhere.origin}/api/chat`, "https://127.0.0.1:9/api/chat", "http://localhost:9/"]) {
@@ -54,7 +65,7 @@ Deno.test("Exchange.fetch() refuses any origin but the provider's own, before an
   await elsewhere.stop();
 });
 
-Deno.test("Exchange.fetch() refuses a call that must stay local where the provider or its host is not", async () => {
+each("Exchange.fetch() refuses a call that must stay local where the provider or its host is not", async (wireOf) => {
   const server = serve(["{}\n"]);
   const local = { ...LIMITS, localOnly: true };
   const cases = [
@@ -80,7 +91,7 @@ Deno.test("Exchange.fetch() refuses a call that must stay local where the provid
   await server.stop();
 });
 
-Deno.test("Exchange.fetch() sends one request only", async () => {
+each("Exchange.fetch() sends one request only", async (wireOf) => {
   const server = serve(["{}\n"]);
   const { wire } = wireOf(server.origin);
   await withExchange(wire.open(LIMITS, calm), async ({ fetch }) => {
@@ -91,7 +102,7 @@ Deno.test("Exchange.fetch() sends one request only", async () => {
   await server.stop();
 });
 
-Deno.test("Exchange.fetch() hands frames over in their plainest form, whatever form they came in", async () => {
+each("Exchange.fetch() hands frames over in their plainest form, whatever form they came in", async (wireOf) => {
   const cases = [
     ["ndjson", '\r\n{"a":1}\r\n\n{"b":2}', '{"a":1}\n{"b":2}\n'],
     ["sse", ': x\r\nevent: y\r\ndata:{"a":1}\r\n\r\ndata: [DONE]', 'data: {"a":1}\n\ndata: [DONE]\n\n'],
@@ -106,7 +117,7 @@ Deno.test("Exchange.fetch() hands frames over in their plainest form, whatever f
   }
 });
 
-Deno.test("Exchange.fetch() lets nothing through that is not a JSON object", async () => {
+each("Exchange.fetch() lets nothing through that is not a JSON object", async (wireOf) => {
   for (const bad of ["7", "null", "[]", '"x"', "{", "[DONE]"]) {
     const server = serve([`{"a":1}\n${bad}\n{"b":2}\n`]);
     const { wire } = wireOf(server.origin);
@@ -119,7 +130,7 @@ Deno.test("Exchange.fetch() lets nothing through that is not a JSON object", asy
   }
 });
 
-Deno.test("Wire.json() stops reading a body without end at 64 MiB", async () => {
+each("Wire.json() stops reading a body without end at 64 MiB", async (wireOf) => {
   const server = serve([], { repeat: 200 });
   const { wire, ledger } = wireOf(server.origin);
   const error = await failureOf(wire.json(server.origin, {}, LIMITS, calm));
@@ -131,7 +142,7 @@ Deno.test("Wire.json() stops reading a body without end at 64 MiB", async () => 
   await server.stop();
 });
 
-Deno.test("Exchange.fetch() looks at the first 64 KiB of an error body and lets the rest go", async () => {
+each("Exchange.fetch() looks at the first 64 KiB of an error body and lets the rest go", async (wireOf) => {
   const server = serve([], { status: 500, repeat: 64 });
   const { wire, ledger } = wireOf(server.origin);
   await withExchange(wire.open(LIMITS, calm), async ({ fetch }) => {
@@ -144,7 +155,7 @@ Deno.test("Exchange.fetch() looks at the first 64 KiB of an error body and lets 
   await server.stop();
 });
 
-Deno.test("Exchange.fetch() does not wait for an error body that never ends", async () => {
+each("Exchange.fetch() does not wait for an error body that never ends", async (wireOf) => {
   const server = serve(['{"error":'], { status: 500, hang: true });
   const { wire } = wireOf(server.origin);
   await withExchange(wire.open({ ...LIMITS, firstTokenMs: 50 }, calm), async ({ fetch }) => {
@@ -153,7 +164,7 @@ Deno.test("Exchange.fetch() does not wait for an error body that never ends", as
   await server.stop();
 });
 
-Deno.test("Exchange.fetch() takes the status when an error body breaks off", async () => {
+each("Exchange.fetch() takes the status when an error body breaks off", async (wireOf) => {
   const server = startRawServer(async (_request, reply) => {
     await reply.raw("HTTP/1.1 503 Busy\r\ncontent-length: 100\r\n\r\n{");
     reply.cut();
@@ -166,7 +177,7 @@ Deno.test("Exchange.fetch() takes the status when an error body breaks off", asy
   await server.stop();
 });
 
-Deno.test("Exchange keeps its first error, whatever a client library throws afterwards", async () => {
+each("Exchange keeps its first error, whatever a client library throws afterwards", async (wireOf) => {
   const server = serve(["{\n"]);
   const { wire } = wireOf(server.origin);
   await withExchange(wire.open(LIMITS, calm), async (exchange) => {
@@ -178,7 +189,7 @@ Deno.test("Exchange keeps its first error, whatever a client library throws afte
   await server.stop();
 });
 
-Deno.test("Exchange.explain() never repeats the words of a client library", async () => {
+each("Exchange.explain() never repeats the words of a client library", async (wireOf) => {
   const { wire } = wireOf("http://127.0.0.1:9");
   await withExchange(wire.open(LIMITS, calm), async (exchange) => {
     const error = exchange.explain(new SyntaxError('Unexpected token in "my secret prompt"'));
@@ -188,7 +199,7 @@ Deno.test("Exchange.explain() never repeats the words of a client library", asyn
   });
 });
 
-Deno.test("Exchange.close() can be called again, tells the ledger once and takes its listener back", async () => {
+each("Exchange.close() can be called again, tells the ledger once and takes its listener back", async (wireOf) => {
   const server = serve(['{"a":1}\n'], { hang: true });
   const { wire, ledger } = wireOf(server.origin);
   const { signal } = new AbortController();
@@ -214,7 +225,7 @@ Deno.test("Exchange.close() can be called again, tells the ledger once and takes
   await server.stop();
 });
 
-Deno.test("Wire.json() keeps its connection for the next request", async () => {
+each("Wire.json() keeps its connection for the next request", async (wireOf) => {
   const server = serve(["{}"]);
   const { wire } = wireOf(server.origin);
   for (let at = 0; at < 5; at++) {
@@ -225,7 +236,54 @@ Deno.test("Wire.json() keeps its connection for the next request", async () => {
   await server.stop();
 });
 
-Deno.test("Exchange accepts limits no timer can hold", async () => {
+/** Reads the first piece of an answer and holds it for complete. */
+async function readFirst(wire: Wire, origin: string): Promise<void> {
+  await withExchange(wire.open(LIMITS, calm), async (exchange) => {
+    const reader = (await exchange.fetch(origin, { method: "POST", body: "{}" })).body?.getReader();
+    assert.ok((await reader?.read())?.value);
+    exchange.complete();
+  });
+}
+
+each("Exchange.close() reads a complete answer to its end, so that its connection serves the next", async (wireOf) => {
+  const server = serve(['{"done":true}\n']);
+  const { wire } = wireOf(server.origin);
+  for (let call = 0; call < 3; call++) await readFirst(wire, server.origin);
+  assert.equal(server.connections, 1);
+  await server.stop();
+});
+
+each("Exchange.close() does not wait for the end of a complete answer that never ends", async (wireOf) => {
+  const server = serve(['{"done":true}\n'], { hang: true });
+  const { wire } = wireOf(server.origin);
+  await readFirst(wire, server.origin);
+  await until("the connection is closed", () => server.open === 0);
+  await server.stop();
+});
+
+each("Exchange.fetch() never sends again what got no answer on a connection used before", async (wireOf) => {
+  for (const silent of [false, true]) {
+    let requests = 0;
+    const end = new AbortController();
+    const server = startRawServer(async (_request, reply) => {
+      if (++requests > 1) return silent ? await reply.hang() : reply.cut();
+      await reply.head(200, { "content-type": "application/json" });
+      await reply.end("{}");
+    });
+    const { wire } = wireOf(server.origin);
+    const ask = (signal: AbortSignal) => wire.json(server.origin, { method: "POST", body: "{}" }, LIMITS, signal);
+    await ask(calm);
+    const failed = failureOf(ask(end.signal));
+    await until("it has been asked again", () => requests === 2);
+    if (silent) end.abort();
+    assert.equal((await failed).kind, silent ? "aborted" : "unavailable");
+    await until("the connection is closed", () => server.open === 0);
+    assert.deepEqual([requests, server.connections], [2, 1]);
+    await server.stop();
+  }
+});
+
+each("Exchange accepts limits no timer can hold", async (wireOf) => {
   const server = serve(["{}\n"]);
   const { wire } = wireOf(server.origin);
   const limits = { ...LIMITS, firstTokenMs: Number.MAX_SAFE_INTEGER, idleMs: Infinity };
@@ -239,11 +297,12 @@ Deno.test("Exchange accepts limits no timer can hold", async () => {
 
 Deno.test("createWire() in a sandbox without the host says how to allow it", async () => {
   const code = `
+    import { createHttpSender } from ${JSON.stringify(import.meta.resolve("../../src/providers/http_sender.ts"))};
     import { createWire } from ${JSON.stringify(import.meta.resolve("../../src/providers/wire.ts"))};
     const ledger = { sent: () => console.log("recorded"), received: () => {} };
     const options = { providerId: "lan", type: "ollama", origin: "http://127.0.0.2:11434", local: true, ledger };
     const limits = { localOnly: true, firstTokenMs: 10_000 };
-    const wire = createWire(options);
+    const wire = createWire({ ...options, send: createHttpSender(options.origin) });
     const error = await wire.json(options.origin, {}, limits, new AbortController().signal).catch((error) => error);
     console.log(error.kind, error.remedy);
   `;
