@@ -1,5 +1,5 @@
 import type { Agent, AgentOptions, UsageAccess } from "./cli/agent.ts";
-import { couldBeKey, type Env, exemptFromProxies, loadEnv, ollamaBaseUrl, proxyVariables } from "./config/env.ts";
+import { couldBeKey, type Env, loadEnv, ollamaBaseUrl } from "./config/env.ts";
 import { type DatabaseTarget, parseDatabaseUrl } from "./storage/database_url.ts";
 import { type ConfigSnapshot, loadConfig } from "./config/load.ts";
 import type { ModelsConfig, ProviderSettings } from "./config/schema.ts";
@@ -211,12 +211,7 @@ async function buildSlot(id: string, settings: ProviderSettings, parts: Parts): 
 /** OLLAMA_HOST moves the provider called `ollama`, as it moves Ollama's own client. */
 function ollamaUrl(id: string, configured: string | undefined, env: Env): string | undefined {
   const host = id === "ollama" ? env.get("OLLAMA_HOST") : undefined;
-  const url = host === undefined ? configured : ollamaBaseUrl(host);
-  if (url === undefined || exemptFromProxies([new URL(url).hostname]) || proxyVariables().length === 0) return url;
-  throw new AgentError(`Cannot keep the requests of provider ${id} away from the proxy of the environment`, {
-    exitCode: EXIT.permission,
-    remedy: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or allow the program to set NO_PROXY.",
-  });
+  return host === undefined ? configured : ollamaBaseUrl(host);
 }
 
 const NO_CLOUD: Refusal = {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import project from "../deno.json" with { type: "json" };
-import { deriveCompileFlags, parseCompileArguments } from "../src/compile.ts";
+import { deriveCompileFlags, parseCompileArguments, V8_FLAGS } from "../src/compile.ts";
 import { type Payload, readPayload } from "./support/compiled_payload.ts";
 import { startFakeOllama } from "./support/fake_ollama.ts";
 import { createFolder } from "./support/program.ts";
@@ -63,9 +63,15 @@ Deno.test("deriveCompileFlags() spells out a set with relative paths and never n
   assert.deepEqual(
     deriveCompileFlags(sandbox, { output: "x/y", target: "aarch64-apple-darwin" }).join(" "),
     "compile --no-prompt --deny-import --ignore-env --allow-env=A,B --allow-net=localhost --allow-read=./ " +
-      "--allow-write=./a,./b --allow-sys=statfs --bundle --minify --target aarch64-apple-darwin " +
+      `--allow-write=./a,./b --allow-sys=statfs --v8-flags=${V8_FLAGS} --bundle --minify --target aarch64-apple-darwin ` +
       "-o x/y main.ts",
   );
+});
+
+Deno.test("the tasks run the program with the binary's flags for V8", () => {
+  for (const { command } of [project.tasks.start, project.tasks.agent]) {
+    assert.ok(command.includes(` --v8-flags=${V8_FLAGS} main.ts`), command);
+  }
 });
 
 Deno.test("parseCompileArguments() reads its options and refuses everything else", () => {
@@ -98,6 +104,7 @@ for (
     const { allow_import: _, ...permissions } = metadata.permissions;
     assert.deepEqual(permissions, expectedPermissions(hosts));
     assert.deepEqual(metadata.argv, []);
+    assert.equal(metadata.v8_flags.join(), V8_FLAGS);
     assert.deepEqual(metadata.env_vars_from_env_file, {});
     assert.equal(metadata.unsafely_ignore_certificate_errors, null);
     assert.equal(metadata.log_level, null);

@@ -110,7 +110,7 @@ async function* checkOllamas(
 async function* examineMachine({ seal, options }: Session, config?: ConfigSnapshot): AsyncGenerator<Finding> {
   yield checkSeal(seal, await queryHosts(hostsOutside(config)));
   const proxies = proxyVariables();
-  yield checkProxies(proxies, proxies.length === 0 || exemptFromProxies([]));
+  yield checkProxies(proxies, proxies.length === 0 || exemptFromProxies());
   yield checkTelemetry(readTelemetry());
   yield await checkConfigFolder(options.config);
   const data = await checkDataFolder(options.data);

@@ -90,7 +90,7 @@ async function beginSession(composition: Composition, options: CommonOptions): P
     discord: false, // no command of this version talks to Discord
     noSandbox: !options.sandbox,
     telemetry: readTelemetry(),
-    loopbackIsDirect: exemptFromProxies([]),
+    loopbackIsDirect: exemptFromProxies(),
   });
   if (!seal.sandboxed) tell("warning: not sealed: the sandbox is off (--no-sandbox), nothing is enforced");
   return new Session(composition, seal, options);

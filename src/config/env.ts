@@ -68,13 +68,13 @@ export function proxyVariables(): string[] {
 }
 
 /**
- * Keeps requests to this machine and to `hosts` (names or addresses without a port) away from any proxy, for this
- * process only; exceptions that are set already stay. Must run before the first request: Deno reads them once.
+ * Keeps requests of `fetch` to this machine away from any proxy, for this process only; exceptions that are set already
+ * stay. Must run before the first request: Deno reads them once.
  * @returns whether it holds; false when the sandbox does not let this process set the variables
  */
-export function exemptFromProxies(hosts: readonly string[]): boolean {
+export function exemptFromProxies(): boolean {
   const before = NO_PROXIES.flatMap((name) => readVariable(name)?.split(",") ?? []);
-  const wanted = ["localhost", "127.0.0.1", "127.0.0.0/8", "::1", ...hosts.map((host) => host.replace(/^\[|\]$/g, ""))];
+  const wanted = ["localhost", "127.0.0.1", "127.0.0.0/8", "::1"];
   const exceptions = [...new Set([...before, ...wanted].map((entry) => entry.trim()).filter((entry) => entry !== ""))];
   const value = exceptions.join(",");
   return NO_PROXIES.map((name) => setVariable(name, value)).every((held) => held);

@@ -93,18 +93,19 @@ async function streamCompletion(c: Context, router: Router, request: GenerateReq
 async function* chunksOf(items: AsyncGenerator<StreamItem>, start: StreamStart, body: ChatRequest) {
   const writer = new ChunkWriter(start, newId());
   let calls = 0;
+  let unsent = writer.start(); // goes out with the first token, which is here already
   try {
-    yield writer.start();
     for await (const item of items) {
       if (item.type === "start") continue;
-      if (item.type === "done") yield writer.finish(item.response, body.stream_options?.include_usage === true);
+      if (item.type === "done") unsent += writer.finish(item.response, body.stream_options?.include_usage === true);
       else if (item.type !== "tool_call" || calls++ === 0 || body.parallel_tool_calls !== false) {
-        yield writer.delta(item);
+        yield unsent + writer.delta(item);
+        unsent = "";
       }
     }
-    yield "data: [DONE]\n\n";
+    yield `${unsent}data: [DONE]\n\n`;
   } catch (error) {
-    yield `data: ${JSON.stringify(describeError(error, { openai: true }).body)}\n\n`;
+    yield `${unsent}data: ${JSON.stringify(describeError(error, { openai: true }).body)}\n\n`;
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { type Figure, renderTable } from "./measure.ts";
 import { benchRouter, createFastRouter } from "./router_bench.ts";
+import { benchServe } from "./serve_bench.ts";
 import { benchStartUp } from "./startup_bench.ts";
 import { benchUsage } from "./usage_bench.ts";
 
@@ -19,6 +20,7 @@ try {
     ...await benchRouter(origin),
     ...await benchUsage((book) => createFastRouter(origin, book)),
     ...await benchStartUp(origin),
+    ...await benchServe(origin),
   ];
   const report = { machine: machine(), at: new Date().toISOString(), figures };
   console.log(`${report.machine}\n\n${renderTable(figures)}\n`);

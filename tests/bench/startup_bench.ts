@@ -1,10 +1,7 @@
 import { type Figure, median } from "./measure.ts";
+import { configFor, memoryOf, programCommand } from "./program.ts";
 
 const ROUNDS = 11;
-const PROGRAM = new URL("../../main.ts", import.meta.url).pathname;
-const FOLDER = new URL("../..", import.meta.url).pathname;
-/** The flags of the tasks in deno.json. */
-const FLAGS = ["run", "-q", "-P", "--no-prompt", "--cached-only", "--deny-import", PROGRAM];
 
 interface Run {
   readonly wallMs: number;
@@ -16,11 +13,10 @@ interface Run {
 export async function benchStartUp(origin: string): Promise<Figure[]> {
   const config = await Deno.makeTempDir();
   await Deno.writeTextFile(`${config}/models.json`, JSON.stringify(configFor(origin)));
-  const flags = [...FLAGS.slice(0, -1), `--allow-read=${FOLDER},${config}`, PROGRAM];
   try {
-    const version = await repeat(() => run([...FLAGS, "--version"]));
-    const ask = await repeat(() => run([...flags, "--config", config, "ask", "Hola"]));
-    const memory = await repeat(() => run([...flags, "--config", config, "ask", "pause 700"]), 3);
+    const version = await repeat(() => run(["--version"], config));
+    const ask = await repeat(() => run(["--config", config, "ask", "Hola"], config));
+    const memory = await repeat(() => run(["--config", config, "ask", "pause 700"], config), 3);
     return [
       figure("--version", median(version.map(({ wallMs }) => wallMs)), 100),
       figure("ask, its own time", median(ask.map(({ wallMs }) => wallMs)), 250, "sealed; the fake answers at once"),
@@ -54,9 +50,9 @@ async function repeat(once: () => Promise<Run>, rounds = ROUNDS): Promise<Run[]>
   return runs;
 }
 
-async function run(args: string[]): Promise<Run> {
+async function run(args: readonly string[], folder: string): Promise<Run> {
   const startedAt = performance.now();
-  const child = new Deno.Command(Deno.execPath(), { args, cwd: FOLDER, stdout: "null", stderr: "piped" }).spawn();
+  const child = programCommand(args, folder).spawn();
   const peak = watchPeak(child.pid);
   const { code, stderr } = await child.output();
   const wallMs = performance.now() - startedAt;
@@ -67,24 +63,9 @@ async function run(args: string[]): Promise<Run> {
 /** Reads the peak memory of a process until it is gone. */
 async function watchPeak(pid: number): Promise<number | undefined> {
   let peakMb: number | undefined;
-  for (;;) {
-    try {
-      const status = await Deno.readTextFile(`/proc/${pid}/status`);
-      const kilobytes = status.match(/^VmHWM:\s+(\d+) kB$/m)?.[1];
-      if (kilobytes === undefined) return peakMb;
-      peakMb = Number(kilobytes) / 1000;
-    } catch {
-      return peakMb;
-    }
+  for (let memory = await memoryOf(pid); memory; memory = await memoryOf(pid)) {
+    peakMb = memory.peak;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-}
-
-function configFor(origin: string) {
-  return {
-    profile: "local",
-    providers: { ollama: { type: "ollama", base_url: origin, models: { bench: { context: 131_072 } } } },
-    fallback_chain: ["ollama/bench"],
-    profiles: { local: { local_only: true } },
-  };
+  return peakMb;
 }

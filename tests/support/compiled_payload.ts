@@ -3,6 +3,7 @@ export interface PayloadMetadata {
   /** By `allow_net`, `deny_net`, `ignore_env` and so on: null grants nothing, an empty list everything. */
   readonly permissions: Readonly<Record<string, readonly string[] | boolean | null>>;
   readonly argv: readonly string[];
+  readonly v8_flags: readonly string[];
   readonly log_level: string | null;
   readonly unsafely_ignore_certificate_errors: readonly string[] | null;
   readonly env_vars_from_env_file: Readonly<Record<string, string>>;

@@ -1,0 +1,42 @@
+import project from "../../deno.json" with { type: "json" };
+
+const FOLDER = new URL("../..", import.meta.url).pathname;
+const PROGRAM = `${FOLDER}main.ts`;
+
+/** Runs the whole program as the tasks of deno.json do, and lets it use `folder` besides its own. */
+export function programCommand(args: readonly string[], folder?: string): Deno.Command {
+  const extra = folder === undefined ? [] : [`--allow-read=${FOLDER},${folder}`, `--allow-write=${folder}`];
+  return new Deno.Command(Deno.execPath(), {
+    args: [...taskFlags(), ...extra, PROGRAM, ...args],
+    cwd: FOLDER,
+    env: { DENO_NO_UPDATE_CHECK: "1" },
+    stdout: "null",
+    stderr: "piped",
+  });
+}
+
+/** What stands between `deno` and `main.ts` in the task. */
+function taskFlags(): string[] {
+  const words = project.tasks.agent.command.split(" ");
+  return words.slice(words.indexOf("deno") + 1, words.indexOf("main.ts"));
+}
+
+/** A configuration with one model, the fast fake's, that many calls may ask at once. */
+export function configFor(origin: string): object {
+  return {
+    profile: "local",
+    providers: {
+      ollama: { type: "ollama", base_url: origin, max_concurrent: 256, models: { bench: { context: 131_072 } } },
+    },
+    fallback_chain: ["ollama/bench"],
+    profiles: { local: { local_only: true } },
+  };
+}
+
+/** Resident and peak resident memory of a process in MB; undefined where the system does not tell. */
+export async function memoryOf(pid: number): Promise<{ readonly now: number; readonly peak: number } | undefined> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
+  const read = (name: string) => Number(status.match(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m"))?.[1] ?? NaN) / 1000;
+  const [now, peak] = [read("VmRSS"), read("VmHWM")];
+  return Number.isNaN(now) || Number.isNaN(peak) ? undefined : { now, peak };
+}
