@@ -38,22 +38,24 @@ function forbidRepeats(agent: http.Agent): void {
 const CLOSED = new Error("The connection closed before any answer");
 
 class Requesting implements Sending {
-  readonly head: Promise<ReplyHead>;
   readonly #request: ClientRequest;
+  readonly #head = Promise.withResolvers<ReplyHead>();
   #incoming: IncomingMessage | undefined;
   #body: BodyReader | undefined;
 
   constructor(request: ClientRequest) {
     this.#request = request;
-    this.head = new Promise((resolve, reject) => {
-      request.once("error", reject);
-      request.once("close", () => reject(CLOSED));
-      request.once("response", (incoming) => {
-        this.#incoming = incoming;
-        this.#body = new BodyReader(incoming);
-        resolve(new Head(incoming));
-      });
+    request.on("error", this.#head.reject);
+    request.once("close", () => this.#head.reject(CLOSED));
+    request.once("response", (incoming) => {
+      this.#incoming = incoming;
+      this.#body = new BodyReader(incoming);
+      this.#head.resolve(new Head(incoming));
     });
+  }
+
+  get head(): Promise<ReplyHead> {
+    return this.#head.promise;
   }
 
   async read(): Promise<Uint8Array | undefined> {
@@ -61,6 +63,7 @@ class Requesting implements Sending {
   }
 
   cancel(): Promise<void> {
+    this.#head.reject(CLOSED);
     if (!this.#incoming?.readableEnded) this.#request.destroy(); // otherwise the connection is somebody else's by now
     return Promise.resolve();
   }

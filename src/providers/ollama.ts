@@ -74,8 +74,14 @@ interface OllamaContext {
   readonly base: string;
   readonly wire: Wire;
   readonly library: () => Promise<typeof import("ollama/browser")>;
-  /** When Ollama last said that a model was in memory with the window it is used with, on the monotonic clock. */
-  readonly residents: Map<string, number>;
+  /** The models that Ollama had in memory when it was last asked. */
+  readonly residents: Map<string, Resident>;
+}
+
+interface Resident {
+  readonly contextTokens: number;
+  /** When Ollama said so, on the monotonic clock. */
+  readonly atMs: number;
 }
 
 /** One small question. */
@@ -194,14 +200,15 @@ async function firstDeadline(
   if (localOnly && isOllamaCloudName(model)) throw elsewhere(id, model);
   const about = { model, localOnly };
   const resident = { ...about, firstTokenMs: deadlines.firstTokenMs };
-  const key = `${contextTokens} ${model}`;
-  if (performance.now() - (context.residents.get(key) ?? -Infinity) < RESIDENT_MS) return resident;
+  const known = context.residents.get(model);
+  if (known?.contextTokens === contextTokens && performance.now() - known.atMs < RESIDENT_MS) return resident;
+  context.residents.delete(model);
   const limits = { localOnly, firstTokenMs: Math.min(deadlines.firstTokenMs, CONTROL_MS) };
   const ps = await wire.json(`${base}/api/ps`, {}, limits, signal).catch(ignoreRefusal);
   const loaded = findLoaded(ps, model);
   // In memory with another context window means that Ollama is going to load it anew.
   if (loaded && (loaded.contextTokens ?? contextTokens) === contextTokens) {
-    context.residents.set(key, performance.now());
+    context.residents.set(model, { contextTokens, atMs: performance.now() });
     return resident;
   }
   if (loaded === undefined && localOnly) {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Message } from "../../src/core/types.ts";
 import { createOllama } from "../../src/providers/ollama.ts";
+import type { ChatCall } from "../../src/providers/provider.ts";
 import { isOllamaCloudName } from "../../src/core/cloud_name.ts";
 import { sameModel } from "../../src/providers/ollama_models.ts";
 import {
@@ -124,6 +125,32 @@ Deno.test("ollama.chat() refuses a renamed model that Ollama runs elsewhere, on 
     await collect(provider, callOf(OLLAMA, LOCAL));
     await collect(provider, callOf(OLLAMA, LOCAL));
     assert.deepEqual(asked(), ["/api/ps", "/api/tags", "/api/chat", "/api/ps", "/api/chat"], "in memory is local");
+  }));
+
+Deno.test("ollama.chat() asks what is in memory again after a second, a failure, or for another window", () =>
+  withOllama(async ({ fake, provider }) => {
+    const asked = async (changes: Partial<ChatCall> = {}) => {
+      fake.requests.length = 0;
+      await collect(provider, callOf(OLLAMA, { ...LOCAL, ...changes }));
+      return fake.requests.map(({ path }) => path);
+    };
+    const both = ["/api/ps", "/api/chat"];
+    assert.deepEqual(await asked(), both);
+    assert.deepEqual(await asked(), ["/api/chat"]);
+    assert.deepEqual(await asked({ contextTokens: 8192 }), both);
+    assert.deepEqual(await asked(), both, "it has been loaded anew");
+    assert.deepEqual(await asked(), both, "it had another window when Ollama was asked");
+    assert.deepEqual(await asked(), ["/api/chat"]);
+    const now = performance.now;
+    performance.now = () => now.call(performance) + 1001;
+    try {
+      assert.deepEqual(await asked(), both);
+      fake.next({ kind: "cut", after: 1 });
+      assert.deepEqual(await asked(), ["/api/chat"]);
+      assert.deepEqual(await asked(), both);
+    } finally {
+      performance.now = now;
+    }
   }));
 
 Deno.test("ollama.chat() breaks off an answer that turns out to come from elsewhere", () =>
