@@ -1,3 +1,4 @@
+import { startFakeOllama } from "../support/fake_ollama.ts";
 import { canLoad, load } from "./load.ts";
 import { type Figure, median } from "./measure.ts";
 import { configFor, memoryOf, programCommand } from "./program.ts";
@@ -23,7 +24,7 @@ interface Served extends AsyncDisposable {
 
 /** Figures of `serve` as a process of its own; the fake provider is a third one. */
 export async function benchServe(provider: string): Promise<Figure[]> {
-  const figures: Figure[] = [await benchReady(provider)];
+  const figures: Figure[] = [await benchReady(provider), await benchHangUp()];
   await using served = await serve(provider);
   figures.push(await benchFirstToken(provider, served), ...await benchReaders(served));
   if (await canLoad()) figures.push(...await benchLoad(provider, served));
@@ -114,6 +115,41 @@ async function benchFirstToken(provider: string, { origin }: Served): Promise<Fi
     bound: { kind: "at most", value: 1 },
     note: `direct ${median(times.direct).toFixed(3)} ms; medians of ${times.direct.length}`,
   };
+}
+
+/** From the moment a client hangs up, its model silent, to the moment the provider's connection closes. */
+async function benchHangUp(): Promise<Figure> {
+  const fake = startFakeOllama({ models: [{ name: "bench" }] });
+  fake.setResident(["bench"], 131_072);
+  fake.always({ kind: "silence" });
+  const times: number[] = [];
+  {
+    await using served = await serve(fake.origin);
+    const { hostname, port } = new URL(served.origin);
+    const body = JSON.stringify({ ...ROUTED.body, messages: [{ role: "user", content: "a ".repeat(1000) }] });
+    const head = `POST ${ROUTED.path} HTTP/1.1\r\nhost: ${hostname}\r\ncontent-type: application/json\r\n`;
+    for (let round = 0; round < 50; round++) {
+      const connection = await Deno.connect({ hostname, port: Number(port) });
+      await connection.write(new TextEncoder().encode(`${head}content-length: ${body.length}\r\n\r\n${body}`));
+      while (fake.chats.length <= round) await pause();
+      const leftAtMs = Date.now();
+      connection.close();
+      while (fake.chats[round]?.goneAtMs === undefined) await pause();
+      times.push((fake.chats[round]?.goneAtMs ?? NaN) - leftAtMs);
+    }
+  }
+  await fake.stop();
+  return {
+    what: "a client hangs up, the model is stopped",
+    value: Math.max(...times),
+    unit: "ms",
+    bound: { kind: "at most", value: 50 },
+    note: `the slowest of ${times.length}; median ${median(times)} ms`,
+  };
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 /** What readers of the events that have nothing to read cost. */
