@@ -13,6 +13,7 @@ import { createLedger, type Ledger } from "./privacy/ledger.ts";
 import { createGemini } from "./providers/gemini.ts";
 import { createGroq } from "./providers/groq.ts";
 import { createOllama } from "./providers/ollama.ts";
+import { createSenders, type SenderOf } from "./providers/senders.ts";
 import { createAccounting } from "./router/accounting.ts";
 import { resolveProfile } from "./router/chain.ts";
 import { LiveConfig } from "./router/live_config.ts";
@@ -25,6 +26,7 @@ import { createUsageBook } from "./storage/usage_book.ts";
 interface Parts {
   readonly env: Env;
   readonly ledger: Ledger;
+  readonly senderOf: SenderOf;
   readonly cloud: boolean;
   /** False under `--no-sandbox`: there is no right to give up. */
   readonly sandboxed: boolean;
@@ -39,7 +41,8 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
   const log = createLog({ level: logLevel(env) });
   const events = createLoggedBus(log);
   const ledger = createLedger({ path: `${options.dataDir}/egress.json`, log });
-  const parts: Parts = { env, ledger, cloud: options.cloud, sandboxed: options.seal.sandboxed };
+  const { cloud, seal } = options;
+  const parts: Parts = { env, ledger, senderOf: createSenders(), cloud, sandboxed: seal.sandboxed };
 
   const config = await readConfig(options);
   const snapshot = await buildSnapshot(config, options.profile, parts);
@@ -58,23 +61,23 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
     dir: options.configDir,
     config,
     profile: options.profile,
+    cloud,
     router,
     events,
     read: () => readConfig(options),
     build: (next, profile) => buildSnapshot(next, profile, parts),
   });
   const watching = new AbortController();
-  const watcher = options.watch
-    ? live.watch(watching.signal).catch((error) => log.error(`models.json is no longer watched: ${nameOf(error)}`))
-    : undefined;
+  const unwatched = (error: unknown) => log.error(`models.json is no longer watched: ${nameOf(error)}`);
+  const watched = options.watch ? live.watch(watching.signal).catch(unwatched) : undefined;
   return {
     router,
     env,
     events,
     ledger,
     usage,
-    seal: options.seal,
-    cloud: options.cloud,
+    seal,
+    cloud,
     get config() {
       return live.current;
     },
@@ -87,7 +90,7 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
     setAssignment: (role, model) => live.setAssignment(role, model),
     async [Symbol.asyncDispose]() {
       watching.abort();
-      await watcher;
+      await watched;
       await usage[Symbol.asyncDispose]();
       ledger[Symbol.dispose]();
     },
@@ -183,11 +186,11 @@ function unknownProfile(name: string, { profiles }: ModelsConfig): AgentError {
 }
 
 async function buildSlot(id: string, settings: ProviderSettings, parts: Parts): Promise<ProviderSlot> {
-  const { env, ledger, cloud, sandboxed } = parts;
+  const { env, ledger, senderOf, cloud, sandboxed } = parts;
   const baseUrl = settings.base_url;
   if (settings.type === "ollama") {
     const url = ollamaUrl(id, baseUrl, env);
-    return { provider: createOllama({ id, ledger, ...(url !== undefined && { baseUrl: url }) }) };
+    return { provider: createOllama({ id, ledger, senderOf, ...(url !== undefined && { baseUrl: url }) }) };
   }
   if (!cloud) {
     // Only hosts outside: giving up one port of this machine would give up all of it.

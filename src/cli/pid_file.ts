@@ -16,7 +16,7 @@ export function claimDataFolder(dataDir: string): Disposable {
   return {
     [Symbol.dispose]() {
       try {
-        Deno.removeSync(path); // while the lock is held, so that it cannot be another process's file
+        if (isStillThere(file, path)) Deno.removeSync(path); // or it would be another process's
       } catch {
         // Somebody has removed it already.
       }
@@ -49,7 +49,7 @@ function open(path: string, dataDir: string): Deno.FsFile {
   }
 }
 
-/** Systems without inode numbers never let a file be removed that somebody has open. */
+/** Where files have no inode numbers, the path alone tells. */
 function isStillThere(file: Deno.FsFile, path: string): boolean {
   try {
     return file.statSync().ino === Deno.statSync(path).ino;
@@ -60,9 +60,18 @@ function isStillThere(file: Deno.FsFile, path: string): boolean {
 }
 
 function alreadyRunning(path: string, dataDir: string): AgentError {
-  const [, pid] = /^(\d{1,10})\s*$/.exec(Deno.readTextFileSync(path)) ?? [];
+  const [, pid] = /^(\d{1,10})\s*$/.exec(readIfPossible(path)) ?? [];
   return new AgentError(`${pid === undefined ? "Another process" : `Process ${pid}`} already serves from ${dataDir}`, {
     exitCode: EXIT.unavailable,
     remedy: "Stop it first, or give this one a folder of its own with --data.",
   });
+}
+
+/** Its owner may just be removing it, and some systems let nobody read a locked file. */
+function readIfPossible(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
 }

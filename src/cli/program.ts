@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { exemptFromProxies, readTelemetry } from "../config/env.ts";
-import { AgentError, EXIT, type ExitCode, NoAnswerError } from "../core/errors.ts";
+import { AgentError, describeFault, EXIT, type ExitCode, NoAnswerError } from "../core/errors.ts";
 import { sealProcess } from "../privacy/egress.ts";
 import { printable } from "../core/format.ts";
 import type { Composition } from "./agent.ts";
@@ -131,13 +131,6 @@ function describeUnexpected(error: unknown): AgentError {
     exitCode: EXIT.internal,
     remedy: "This is a fault of the program; please report it with the command you ran.",
   });
-}
-
-/** Name and place of a fault. Its message stays out: it may quote what was being read. */
-function describeFault(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error;
-  const place = /\n\s+at (.*)/.exec(error.stack ?? "")?.[1];
-  return place === undefined ? error.name : `${error.name} at ${place}`;
 }
 
 function errorDocument(error: AgentError): Record<string, unknown> {

@@ -7,6 +7,18 @@ import { type ConfigSnapshot, EMBEDDED_TEXT, modelsPath, parseConfig } from "./l
 import { describeAccess, readSmallFile } from "./read_file.ts";
 import { replaceFile } from "./replace_file.ts";
 
+/** How to change the file. */
+export interface EditOptions {
+  /** Sees the result before it is written; the change is refused, and nothing written, when it throws. */
+  readonly check?: (config: ConfigSnapshot) => Promise<void>;
+}
+
+/** Where an assignment has to count. */
+export interface AssignmentOptions extends EditOptions {
+  /** The profile that serves; default: the one that the file makes the active one. */
+  readonly profile?: string | undefined;
+}
+
 /** What to change in a given text. */
 type Change = (text: string) => { readonly path: readonly string[]; readonly value: string };
 
@@ -14,11 +26,11 @@ type Change = (text: string) => { readonly path: readonly string[]; readonly val
  * Makes `name` the active profile in the `models.json` of folder `dir`. Comments, order and layout of the file survive;
  * without a file, folder and file are created from the embedded defaults.
  * @returns the configuration as it now stands in the file
- * @throws ConfigError when the result would not load (nothing is written then)
+ * @throws ConfigError when the result would not load (nothing is written then), or what `check` throws
  * @throws AgentError when the file cannot be written
  */
-export async function setProfile(dir: string, name: string): Promise<ConfigSnapshot> {
-  return await edit(dir, () => ({ path: ["profile"], value: name }));
+export async function setProfile(dir: string, name: string, options: EditOptions = {}): Promise<ConfigSnapshot> {
+  return await edit(dir, () => ({ path: ["profile"], value: name }), options);
 }
 
 /**
@@ -29,11 +41,17 @@ export async function setProfile(dir: string, name: string): Promise<ConfigSnaps
  * @throws ConfigError when the result would not load (nothing is written then)
  * @throws AgentError when the file cannot be written
  */
-export async function setAssignment(dir: string, role: Role, ref: ModelRef): Promise<ConfigSnapshot> {
-  return await edit(dir, (text) => ({ path: assignmentPath(text, role), value: ref }));
+export async function setAssignment(
+  dir: string,
+  role: Role,
+  ref: ModelRef,
+  { profile, check }: AssignmentOptions = {},
+): Promise<ConfigSnapshot> {
+  const options = check ? { check } : {};
+  return await edit(dir, (text) => ({ path: assignmentPath(text, role, profile), value: ref }), options);
 }
 
-async function edit(dir: string, change: Change): Promise<ConfigSnapshot> {
+async function edit(dir: string, change: Change, { check }: EditOptions): Promise<ConfigSnapshot> {
   const path = modelsPath({ dir });
   for (;;) {
     const target = await realPath(path, dir);
@@ -42,6 +60,7 @@ async function edit(dir: string, change: Change): Promise<ConfigSnapshot> {
     const before = await readSmallFile(path, dir);
     const after = applyChange(before ?? EMBEDDED_TEXT, change, path);
     const snapshot = parseResult(after, path);
+    await check?.(snapshot);
     if (after === before) return snapshot;
     if (lock === null) {
       await createFolder(dir);
@@ -64,10 +83,10 @@ function applyChange(text: string, change: Change, path: string): string {
   return mark + setText(body, place, value);
 }
 
-/** Where the model of `role` has to be written in order to count in the active profile. */
-function assignmentPath(text: string, role: Role): string[] {
+/** Where the model of `role` has to be written in order to count in `profile`, or else in the active one. */
+function assignmentPath(text: string, role: Role, profile: string | undefined): string[] {
   const root = parseText(text);
-  const active = textAt(root, ["profile"]);
+  const active = profile ?? textAt(root, ["profile"]);
   if (active === undefined) return ["assignments", role];
   const own = ["profiles", active, "assignments"];
   const names = role === "embeddings" ? [role] : [role, "*"];

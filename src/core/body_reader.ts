@@ -1,6 +1,9 @@
 import type { IncomingMessage } from "node:http";
 
-/** Reads the body of a message of `node:http` piece by piece, and takes no more off the socket than is wanted. */
+/**
+ * Reads the body of a message of `node:http` piece by piece, and takes no more off the socket than is wanted. One
+ * read at a time.
+ */
 export class BodyReader {
   readonly #message: IncomingMessage;
   /** Called when there may be something to read. */

@@ -34,6 +34,19 @@ export class AgentError extends Error {
   }
 }
 
+/** Something would need the cloud, and this process has given up the right to reach it. */
+export class SealedError extends AgentError {
+  override readonly name = "SealedError";
+
+  constructor(message: string) {
+    const remedy = "Nothing can open it again: restart it with --cloud.";
+    super(`${message}, and this process has given up the right to reach a cloud`, {
+      exitCode: EXIT.permission,
+      remedy,
+    });
+  }
+}
+
 /** One thing wrong with a configuration file. */
 export interface ConfigProblem {
   /** Where in the file: `profiles.privacy_mode.fallback_chain[0]`, or empty for the file as a whole. */
@@ -150,4 +163,11 @@ export function exitCodeOf(kind: ErrorKind): ExitCode {
     case "protocol":
       return EXIT.unavailable;
   }
+}
+
+/** Name and place of a fault. Its message stays out: it may quote what was being read. */
+export function describeFault(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  const place = /\n\s+at (.*)/.exec(error.stack ?? "")?.[1];
+  return place === undefined ? error.name : `${error.name} at ${place}`;
 }

@@ -1,4 +1,5 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { describeFault } from "../core/errors.ts";
 import { createApi } from "./context.ts";
 import { HttpError } from "./errors.ts";
 import type { EventLog } from "./event_log.ts";
@@ -10,6 +11,7 @@ import { createOpenAi } from "./openai.ts";
 import type { Program } from "./program.ts";
 import { createStatus } from "./status.ts";
 
+/** What the API is made of. */
 export interface AppDependencies {
   readonly program: Program;
   readonly version: string;
@@ -24,6 +26,10 @@ export function createApp(
   guard: GuardOptions,
 ): OpenAPIHono {
   const app = createApi();
+  app.use(async (c, next) => {
+    await next();
+    if (c.error && c.res.status === 500) tellFault(program.events, c.error);
+  });
   app.use(createGuard(guard));
   app.route("/", createOpenAi(program.router));
   app.route("/", createManager(program));
@@ -38,6 +44,15 @@ export function createApp(
     throw notFound(app, c.req.method, c.req.path);
   });
   return app;
+}
+
+/** Tells the people of a fault that a request has run into; the answer to it shows the name only. */
+export function tellFault(events: Program["events"], error: unknown): void {
+  events.emit("system.warning", {
+    code: "internal_error",
+    message: `A request ran into an internal error: ${describeFault(error)}`,
+    remedy: "This is a fault of the program; please report it.",
+  });
 }
 
 /** A path that exists for another method says so. */

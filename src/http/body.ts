@@ -1,6 +1,7 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { HttpError } from "./errors.ts";
 
+/** What a body may take. */
 export interface BodyLimits {
   /** Largest body in bytes. */
   readonly maxBytes: number;

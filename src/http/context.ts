@@ -1,4 +1,4 @@
-import { createRoute, OpenAPIHono, type z } from "@hono/zod-openapi";
+import { OpenAPIHono, type z } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
 import { quote } from "../config/words.ts";
 import { answerError, HttpError } from "./errors.ts";
@@ -36,8 +36,6 @@ export function answers<Schema extends z.ZodType>(schema: Schema, description: s
     default: { description: "an error", content: { "application/json": { schema: errorSchema } } },
   };
 }
-
-export { createRoute };
 
 /** What is wrong with a request, with the place of the first problem. Repeats none of its values. */
 export function invalidRequest(error: z.core.$ZodError): HttpError {

@@ -1,7 +1,15 @@
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { AgentError, ConfigError, describeProblem, EXIT, NoAnswerError, withRemedy } from "../core/errors.ts";
+import {
+  AgentError,
+  ConfigError,
+  describeProblem,
+  EXIT,
+  NoAnswerError,
+  SealedError,
+  withRemedy,
+} from "../core/errors.ts";
 import type { Attempt } from "../core/types.ts";
 
 /** What every error answer looks like; the names are OpenAI's. */
@@ -18,6 +26,7 @@ export interface ErrorBody {
   };
 }
 
+/** What an answer says besides its status and message. */
 export interface HttpErrorOptions {
   readonly code: string;
   /** Where in the request: `messages[0].content`. */
@@ -58,6 +67,7 @@ export function describeError(error: unknown, { openai }: { readonly openai: boo
     const problems = error.problems.map(describeProblem);
     return answer(422, "models.json was refused: " + problems.join("; "), "config_refused", { problems });
   }
+  if (error instanceof SealedError) return answer(409, withRemedy(error.message, error.remedy), "egress_sealed");
   if (error instanceof AgentError) return ofAgentError(error, openai);
   if (error instanceof HTTPException) return answer(error.status, error.message, "bad_request");
   return answer(500, `Internal error: ${error instanceof Error ? error.name : typeof error}`, "internal_error");
@@ -79,7 +89,7 @@ function ofAgentError({ message, remedy, exitCode }: AgentError, openai: boolean
     case EXIT.config:
       return answer(422, text, "config_refused");
     case EXIT.permission:
-      return answer(409, text, "egress_sealed");
+      return answer(403, text, "permission_denied");
     case EXIT.unavailable:
     case EXIT.tempfail:
       return answer(503, text, "unavailable");

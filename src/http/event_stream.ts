@@ -14,6 +14,7 @@ export class EventStreams implements Disposable {
   readonly #readers = new Set<Reader>();
   readonly #unsubscribe: () => void;
   readonly #timer: ReturnType<typeof setInterval>;
+  #over = false;
 
   constructor(log: EventLog) {
     this.#log = log;
@@ -25,12 +26,14 @@ export class EventStreams implements Disposable {
 
   /** Ends every stream. */
   [Symbol.dispose](): void {
+    this.#over = true;
     clearInterval(this.#timer);
     this.#unsubscribe();
     for (const reader of this.#readers) reader.end();
     this.#readers.clear();
   }
 
+  /** How many there are. */
   get readers(): number {
     return this.#readers.size;
   }
@@ -39,8 +42,9 @@ export class EventStreams implements Disposable {
   open(lastId: string | undefined): ReadableStream<Uint8Array> {
     const missed = lastId === undefined ? [] : this.#log.since(lastId);
     const reader = new Reader(() => this.#readers.delete(reader));
-    this.#readers.add(reader);
+    if (!this.#over) this.#readers.add(reader);
     reader.send(encoder.encode(`: welcome\nretry: 2000\n\n${missed.map(format).join("")}`));
+    if (this.#over) reader.end();
     return reader.stream;
   }
 

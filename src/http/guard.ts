@@ -3,6 +3,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import { isLoopback } from "../core/address.ts";
 import { HttpError } from "./errors.ts";
 
+/** Who may use the server. */
 export interface GuardOptions {
   /** The address the server listens on. */
   readonly hostname: string;

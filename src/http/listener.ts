@@ -6,6 +6,19 @@ import { describeError, HttpError } from "./errors.ts";
 /** Answers a request; `delivered` resolves when the answer has gone out or its client has gone. */
 export type Handler = (request: Request, delivered: Promise<void>) => Response | Promise<Response>;
 
+/** Where to listen, and who answers. */
+export interface ListenOptions {
+  readonly hostname: string;
+  /** 0 lets the system choose one. */
+  readonly port: number;
+  readonly handler: Handler;
+  /** Told of what was not foreseen; the connection is closed. */
+  readonly onFault: (error: unknown) => void;
+  /** How long a client may take nothing, in milliseconds; default 30 seconds. */
+  readonly stuckMs?: number;
+}
+
+/** A listening server. */
 export interface Listener {
   readonly port: number;
   /** Takes no further connection; resolves when the last one has ended. */
@@ -16,6 +29,8 @@ export interface Listener {
 
 /** How long the head of a request may take to arrive, in milliseconds. */
 const HEAD_MS = 10_000;
+/** How long a client may take nothing of an answer that waits for it, in milliseconds, before it is let go. */
+const STUCK_MS = 30_000;
 /** How long an unread rest of a body is listened to after the answer, in milliseconds, so that the client reads it. */
 const LINGER_MS = 500;
 /** Methods that the Fetch standard knows no request for. */
@@ -36,9 +51,14 @@ const NOT_UNDERSTOOD = new HttpError(400, "This is no request to this server", {
  * its whole request came in the first few hundred bytes: models would go on working for nobody.
  * @throws Deno.errors.AddrInUse, Deno.errors.NotCapable, or whatever listening throws
  */
-export async function listen(hostname: string, port: number, handler: Handler): Promise<Listener> {
+export async function listen(
+  { hostname, port, handler, onFault, stuckMs = STUCK_MS }: ListenOptions,
+): Promise<Listener> {
   const server = createServer((incoming, outgoing) => {
-    serve(incoming, outgoing, handler).catch(() => outgoing.destroy());
+    serve(incoming, outgoing, handler, stuckMs).catch((error) => {
+      onFault(error);
+      outgoing.destroy();
+    });
   });
   server.headersTimeout = HEAD_MS;
   await new Promise<void>((resolve, reject) => {
@@ -62,7 +82,12 @@ function portOf(server: Server): number {
   return address.port;
 }
 
-async function serve(incoming: IncomingMessage, outgoing: ServerResponse, handler: Handler): Promise<void> {
+async function serve(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  handler: Handler,
+  stuckMs: number,
+): Promise<void> {
   const gone = new AbortController();
   const delivered = Promise.withResolvers<void>();
   outgoing.once("close", () => {
@@ -71,6 +96,7 @@ async function serve(incoming: IncomingMessage, outgoing: ServerResponse, handle
   });
   const request = toRequest(incoming, gone.signal);
   const response = request ? await handler(request, delivered.promise) : notUnderstood();
+  if (gone.signal.aborted) return void await response.body?.cancel(); // there is nobody left to tell
   const streamed = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
   const whole = streamed ? undefined : await response.text();
   // What is left of a body that nobody read would be taken for the next request.
@@ -83,7 +109,7 @@ async function serve(incoming: IncomingMessage, outgoing: ServerResponse, handle
   if (whole !== undefined) outgoing.setHeader("content-length", Buffer.byteLength(whole));
   outgoing.writeHead(response.status);
   if (whole !== undefined) outgoing.write(whole);
-  else if (response.body) await send(response.body, outgoing, gone.signal);
+  else if (response.body) await send(response.body, outgoing, { gone: gone.signal, stuckMs });
   if (unread) await drain(incoming); // a connection closed under a client that still sends takes the answer with it
   outgoing.end();
 }
@@ -144,8 +170,17 @@ function toStream(incoming: IncomingMessage): ReadableStream<Uint8Array<ArrayBuf
   }, { highWaterMark: 0 });
 }
 
+interface SendOptions {
+  readonly gone: AbortSignal;
+  readonly stuckMs: number;
+}
+
 /** Hands on piece by piece, no faster than the client reads. */
-async function send(body: ReadableStream<Uint8Array>, outgoing: ServerResponse, gone: AbortSignal): Promise<void> {
+async function send(
+  body: ReadableStream<Uint8Array>,
+  outgoing: ServerResponse,
+  { gone, stuckMs }: SendOptions,
+): Promise<void> {
   const reader = body.getReader();
   const cancel = () => void reader.cancel().catch(() => {});
   gone.addEventListener("abort", cancel, { once: true });
@@ -153,13 +188,16 @@ async function send(body: ReadableStream<Uint8Array>, outgoing: ServerResponse, 
   for (;;) {
     const { done, value } = await reader.read();
     if (done || gone.aborted) return;
-    if (!outgoing.write(value)) await drained(outgoing);
+    if (!outgoing.write(value)) await drained(outgoing, stuckMs);
   }
 }
 
-function drained(outgoing: ServerResponse): Promise<void> {
+/** Waits until the client has taken what was written, or is gone; one that takes nothing for so long is let go. */
+function drained(outgoing: ServerResponse, stuckMs: number): Promise<void> {
   return new Promise((resolve) => {
+    const timer = setTimeout(() => outgoing.destroy(), stuckMs);
     const done = () => {
+      clearTimeout(timer);
       outgoing.off("drain", done);
       outgoing.off("close", done);
       resolve();

@@ -1,11 +1,11 @@
-import type { OpenAPIHono } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { quote } from "../config/words.ts";
-import { NoAnswerError, withRemedy } from "../core/errors.ts";
+import { ConfigError, NoAnswerError, withRemedy } from "../core/errors.ts";
 import type { ReloadResult } from "../core/events.ts";
 import { CHAT_ROLES, ROLES } from "../core/types.ts";
 import { findCloudModels, findModel, planChat, planEmbedding, resolveProfile } from "../router/chain.ts";
 import { isRefusal, providerOf } from "../router/snapshot.ts";
-import { answers, bodyOf, createApi, createRoute } from "./context.ts";
+import { answers, bodyOf, createApi } from "./context.ts";
 import { HttpError } from "./errors.ts";
 import type { Program } from "./program.ts";
 import {
@@ -76,8 +76,7 @@ export function createManager(program: Program): OpenAPIHono {
   api.openapi(configRoute, (c) => c.json(describeConfig(program), 200));
   api.openapi(profileRoute, async (c) => {
     const { profile } = c.req.valid("json");
-    requireReachable(program, profile);
-    return c.json(describeChange(program, await program.setProfile(profile)), 200);
+    return c.json(describeChange(program, await setProfile(program, profile)), 200);
   });
   api.openapi(assignmentRoute, async (c) => {
     const { agent_role, model } = c.req.valid("json");
@@ -168,28 +167,18 @@ function requireOk({ ok, problems }: ReloadResult): void {
   });
 }
 
-/** A profile that would ask the cloud first is of no use to a process that can never reach it. */
-function requireReachable({ config: { models }, cloud }: Program, name: string): void {
-  const profile = resolveProfile(models, name);
-  if (!profile) {
-    throw new HttpError(
-      422,
-      `There is no profile ${quote(name)}; there are ${Object.keys(models.profiles).join(", ")}`,
-      {
-        code: "unknown_profile",
-        param: "profile",
-      },
-    );
+/** The one thing wrong is the name: that is a matter of the request and not of the file. */
+async function setProfile(program: Program, name: string): Promise<ReloadResult> {
+  try {
+    return await program.setProfile(name);
+  } catch (error) {
+    if (!(error instanceof ConfigError) || error.problems.some(({ path }) => path !== "profile")) throw error;
+    const names = Object.keys(program.config.models.profiles).join(", ");
+    throw new HttpError(422, `There is no profile ${quote(name)}; there are ${names}`, {
+      code: "unknown_profile",
+      param: "profile",
+    });
   }
-  const outside = new Set(findCloudModels(models, profile));
-  const first = CHAT_ROLES.map((role) => planChat(models, profile, role)[0]?.ref);
-  if (cloud || !first.some((ref) => ref !== undefined && outside.has(ref))) return;
-  throw new HttpError(
-    409,
-    `Profile ${name} asks ${[...outside].join(", ")}, and this process has given up the right to reach a cloud. ` +
-      "Nothing can open it again: restart it with --cloud",
-    { code: "egress_sealed", param: "profile" },
-  );
 }
 
 async function testModel({ router }: Program, provider: string, model: string | undefined, signal: AbortSignal) {

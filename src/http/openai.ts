@@ -1,11 +1,11 @@
-import type { OpenAPIHono } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { quote } from "../config/words.ts";
 import { withRemedy } from "../core/errors.ts";
 import type { GenerateRequest, StreamItem, StreamStart } from "../core/types.ts";
 import { findModel } from "../router/chain.ts";
 import type { Router } from "../router/router.ts";
-import { answers, bodyOf, createApi, createRoute } from "./context.ts";
+import { answers, bodyOf, createApi } from "./context.ts";
 import { describeError, HttpError } from "./errors.ts";
 import { answerHeaders, ChunkWriter, toCompletion } from "./openai_answer.ts";
 import { toGenerateRequest } from "./openai_request.ts";
@@ -77,8 +77,7 @@ async function completeChat(
   const response = await router.generate(request);
   const calls = response.tool_calls;
   const shown = calls && parallel_tool_calls === false ? { ...response, tool_calls: calls.slice(0, 1) } : response;
-  const start: StreamStart = { type: "start", ...response };
-  return c.json(toCompletion(shown, newId()), 200, answerHeaders(start, response.cost_usd));
+  return c.json(toCompletion(shown, newId()), 200, answerHeaders(response, response.cost_usd));
 }
 
 /** Waits for the first word before it says that all is well: until then an error still has a status. */
@@ -87,7 +86,10 @@ async function streamCompletion(c: Context, router: Router, request: GenerateReq
   const { value: start } = await items.next();
   if (start?.type !== "start") throw new Error("A stream began without its start");
   const headers = { ...EVENT_STREAM, ...answerHeaders(start) };
-  return c.body(toByteStream(chunksOf(items, start, body)), 200, headers) as never;
+  const pieces = chunksOf(items, start, body);
+  // A generator that nobody has read from yet does not end what it reads from.
+  const end = async () => void await Promise.allSettled([pieces.return(), items.return()]);
+  return c.body(toByteStream(pieces, end), 200, headers) as never;
 }
 
 async function* chunksOf(items: AsyncGenerator<StreamItem>, start: StreamStart, body: ChatRequest) {
@@ -109,8 +111,8 @@ async function* chunksOf(items: AsyncGenerator<StreamItem>, start: StreamStart, 
   }
 }
 
-/** Asks for the next piece when the last one has gone out. A client that hangs up ends it. */
-function toByteStream(pieces: AsyncGenerator<string>): ReadableStream<Uint8Array> {
+/** Asks for the next piece when the last one has gone out; `end` is called when the client hangs up. */
+function toByteStream(pieces: AsyncGenerator<string, void>, end: () => Promise<void>): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
@@ -118,7 +120,7 @@ function toByteStream(pieces: AsyncGenerator<string>): ReadableStream<Uint8Array
       if (done) controller.close();
       else controller.enqueue(encoder.encode(value));
     },
-    cancel: () => void pieces.return(undefined).catch(() => {}),
+    cancel: () => end(),
   }, { highWaterMark: 0 });
 }
 

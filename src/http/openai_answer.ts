@@ -71,7 +71,7 @@ export class ChunkWriter {
 
 /** Who answered, at which cost: what OpenAI's shapes have no place for. */
 export function answerHeaders(
-  { provider, model, fallback }: StreamStart,
+  { provider, model, fallback }: Pick<StreamStart, "provider" | "model" | "fallback">,
   costUsd?: number | null,
 ): Record<string, string> {
   return {

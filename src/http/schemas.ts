@@ -133,7 +133,9 @@ const usageGroupSchema = z.object({
 export const usageQuerySchema = z.object({
   days: z.coerce.number().int().min(1).max(3653).default(7),
   by: z.enum(GROUPINGS).default("day"),
-  rows: z.coerce.number().int().min(0).max(1000).default(100).openapi({ description: "how many of the latest rows" }),
+  rows: z.coerce.number().int().min(0).max(1000).default(100).openapi({
+    description: "how many of the latest rows at most",
+  }),
 });
 
 export const usageSchema = z.object({
@@ -180,16 +182,22 @@ export const privacySchema = z.object({
   sandboxed: z.boolean(),
   profile: z.string(),
   local_only: z.boolean(),
-  cloud_models: z.array(z.string()),
+  cloud_models: z.array(z.string()).openapi({ description: "models of the profile that run outside this network" }),
   sandbox: z.array(z.object({ host: z.string(), state: z.enum(["allowed", "denied"]) })),
   providers: z.array(z.object({
     provider: z.string(),
     local: z.boolean(),
-    origin: z.string().nullable(),
+    origin: z.string().nullable().openapi({
+      description: "where its requests go; null when it is not part of this run",
+    }),
     may_be_asked: z.boolean(),
     why: z.string(),
   })),
-  usage: z.object({ file: z.string(), shared: z.string().nullable(), problem: z.string().nullable() }),
+  usage: z.object({
+    file: z.string(),
+    shared: z.string().nullable().openapi({ description: "the table shared with other machines" }),
+    problem: z.string().nullable().openapi({ description: "why usage is not shared although DATABASE_URL is set" }),
+  }),
   egress: z.array(z.object({
     origin: z.string(),
     local: z.boolean(),

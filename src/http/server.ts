@@ -1,18 +1,20 @@
 import { AgentError, EXIT } from "../core/errors.ts";
 import { howToAllow } from "../core/sandbox.ts";
-import { createApp } from "./app.ts";
+import { createApp, tellFault } from "./app.ts";
 import { describeError, HttpError } from "./errors.ts";
 import { EventLog } from "./event_log.ts";
 import { EventStreams } from "./event_stream.ts";
 import type { GuardOptions } from "./guard.ts";
-import { type Handler, listen, type Listener } from "./listener.ts";
+import { type Handler, listen, type Listener, type ListenOptions } from "./listener.ts";
 import { createMetrics } from "./metrics.ts";
 import type { Program } from "./program.ts";
+import { EVENTS_PATH } from "./status.ts";
 
 /** How long the last bytes of what has ended may take to go out, in milliseconds. */
 const FLUSH_MS = 1000;
 const STOPPING = new HttpError(503, "The server is stopping", { code: "unavailable" });
 
+/** What is served, where, and to whom. */
 export interface ServerOptions extends GuardOptions {
   readonly program: Program;
   readonly version: string;
@@ -20,6 +22,7 @@ export interface ServerOptions extends GuardOptions {
   readonly port: number;
 }
 
+/** A server that listens. */
 export interface RunningServer {
   /** `http://127.0.0.1:8000` */
   readonly origin: string;
@@ -38,12 +41,15 @@ export async function startServer({ program, version, port, ...guard }: ServerOp
   const metrics = unless.use(createMetrics(program, streams));
   const app = createApp({ program, version, log, streams, metrics }, guard);
   const running = new Running();
-  const listener = await listenOn(guard.hostname, port, (request, delivered) => {
+  const handler: Handler = (request, delivered) => {
     if (running.refusing) return refuse();
     const answer = app.fetch(request);
-    running.add(answer, delivered);
+    // The stream of events has no end to wait for.
+    if (new URL(request.url).pathname !== EVENTS_PATH) running.add(answer, delivered);
     return answer;
-  });
+  };
+  const onFault = (error: unknown) => tellFault(program.events, error);
+  const listener = await listenOn({ hostname: guard.hostname, port, handler, onFault });
   const parts = unless.move();
   const shown = guard.hostname.includes(":") ? `[${guard.hostname}]` : guard.hostname;
   return {
@@ -100,11 +106,11 @@ async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
   }
 }
 
-async function listenOn(hostname: string, port: number, handler: Handler): Promise<Listener> {
+async function listenOn(options: ListenOptions): Promise<Listener> {
   try {
-    return await listen(hostname, port, handler);
+    return await listen(options);
   } catch (error) {
-    throw describeListenError(error, hostname, port);
+    throw describeListenError(error, options.hostname, options.port);
   }
 }
 

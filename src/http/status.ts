@@ -1,13 +1,18 @@
-import type { OpenAPIHono } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono, type z } from "@hono/zod-openapi";
+import { CHAT_ROLES } from "../core/types.ts";
+import { planChat } from "../router/chain.ts";
 import { isRefusal, providerOf } from "../router/snapshot.ts";
 import { localDayStarts } from "../storage/summary.ts";
-import { answers, createApi, createRoute } from "./context.ts";
+import { answers, createApi } from "./context.ts";
 import { HttpError } from "./errors.ts";
 import type { EventLog } from "./event_log.ts";
 import type { EventStreams } from "./event_stream.ts";
 import { createPrivacyReport } from "./privacy_report.ts";
 import type { Program } from "./program.ts";
 import { eventsSchema, healthSchema, privacySchema, usageQuerySchema, usageSchema } from "./schemas.ts";
+
+/** Where events are streamed. */
+export const EVENTS_PATH = "/api/events";
 
 const healthRoute = createRoute({
   method: "get",
@@ -40,13 +45,14 @@ const recentRoute = createRoute({
 
 const eventsRoute = createRoute({
   method: "get",
-  path: "/api/events",
+  path: EVENTS_PATH,
   summary: "Events as they happen, as server-sent events; Last-Event-ID is honoured over the last hundred",
   responses: {
     200: { description: "a stream without end", content: { "text/event-stream": { schema: { type: "string" } } } },
   },
 });
 
+/** What the answers about the program are made of. */
 export interface StatusDependencies {
   readonly program: Program;
   readonly version: string;
@@ -59,7 +65,7 @@ export function createStatus({ program, version, log, streams }: StatusDependenc
   const api = createApi();
   const startedAt = performance.now();
   api.openapi(healthRoute, (c) => c.json(describeHealth(program, version, startedAt), 200));
-  api.openapi(privacyRoute, async (c) => c.json(await createPrivacyReport(program) as never, 200));
+  api.openapi(privacyRoute, async (c) => c.json(await createPrivacyReport(program), 200));
   api.openapi(usageRoute, async (c) => c.json(await describeUsage(program, c.req.valid("query")), 200));
   api.openapi(
     recentRoute,
@@ -67,6 +73,7 @@ export function createStatus({ program, version, log, streams }: StatusDependenc
   );
   api.openapi(eventsRoute, (c) => {
     const headers = { "content-type": "text/event-stream; charset=utf-8" };
+    if (c.req.method === "HEAD") return c.body(null, 200, headers); // a stream would have no reader
     return c.body(streams.open(c.req.header("last-event-id")), 200, headers);
   });
   return api;
@@ -78,7 +85,11 @@ function describeHealth({ router, seal, usage }: Program, version: string, start
     const usable = !isRefusal(providerOf(snapshot, id));
     return [id, { usable, breaker: lanes[id]?.breaker ?? "closed" }] as const;
   });
-  const answering = providers.some(([, { usable, breaker }]) => usable && breaker !== "open");
+  const able = new Set(providers.flatMap(([id, { usable, breaker }]) => usable && breaker !== "open" ? [id] : []));
+  const { models, profile } = snapshot;
+  const answering = CHAT_ROLES.every((role) =>
+    planChat(models, profile, role).some(({ provider }) => able.has(provider))
+  );
   const storing = usage.local !== undefined;
   const sharing = usage.sharing.state;
   return {
@@ -93,22 +104,16 @@ function describeHealth({ router, seal, usage }: Program, version: string, start
   };
 }
 
-async function describeUsage(
-  { usage }: Program,
-  { days, by, rows }: {
-    readonly days: number;
-    readonly by: Parameters<Local["summarize"]>[0]["by"];
-    readonly rows: number;
-  },
-) {
+async function describeUsage({ usage }: Program, { days, by, rows }: z.output<typeof usageQuerySchema>) {
   const table = usage.local;
   if (!table) throw new HttpError(503, "The usage database cannot be used at the moment", { code: "unavailable" });
-  const summary = await table.summarize({ by, dayStarts: localDayStarts(days) });
+  const dayStarts = localDayStarts(days);
+  const since = dayStarts[0] ?? 0;
+  const summary = await table.summarize({ by, dayStarts });
   return {
     ...summary,
     groups: [...summary.groups],
-    rows: table.latest(rows).map(({ at_ms, ...row }) => ({ ...row, at: new Date(at_ms).toISOString() })),
+    rows: table.latest(rows).filter(({ at_ms }) => at_ms >= since)
+      .map(({ at_ms, ...row }) => ({ ...row, at: new Date(at_ms).toISOString() })),
   };
 }
-
-type Local = NonNullable<Program["usage"]["local"]>;

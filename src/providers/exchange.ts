@@ -169,7 +169,7 @@ export class Exchange {
   async #readToEnd(): Promise<void> {
     const timer = setTimeout(() => void this.#sending?.cancel(), LINGER_MS);
     try {
-      while (await this.#sending?.read());
+      while (await this.#read());
       this.#ended = true;
     } catch {
       // The answer is complete; it is only the connection that is of no more use.

@@ -8,7 +8,7 @@ import { chatRequest, readFinish, readUsage, wasPromptCut } from "./ollama_chat.
 import { findEntry, findLoaded, mergeModels, readDetails, runsElsewhere } from "./ollama_models.ts";
 import type { AttemptDeadlines, ChatCall, EmbedCall, EmbedResult, Provider, ProviderChunk } from "./provider.ts";
 import type { EgressRecorder, Exchange, ExchangeOptions } from "./exchange.ts";
-import { createHttpSender } from "./http_sender.ts";
+import { createSenders, type SenderOf } from "./senders.ts";
 import { createWire, type Wire } from "./wire.ts";
 
 /** What `createOllama` needs. */
@@ -18,6 +18,8 @@ export interface OllamaOptions {
   /** Default `http://127.0.0.1:11434`. */
   readonly baseUrl?: string;
   readonly ledger: EgressRecorder;
+  /** Default: senders of its own. */
+  readonly senderOf?: SenderOf;
 }
 
 /** Longest wait for the small answers about models and health. */
@@ -30,11 +32,13 @@ const RESIDENT_MS = 1000;
  * the model: one that has to be loaded is given the load deadline, and for a call that must stay local it is asked
  * whether the model runs on this machine.
  */
-export function createOllama({ id, baseUrl = "http://127.0.0.1:11434", ledger }: OllamaOptions): Provider {
-  const base = baseUrl.replace(/\/+$/, "");
+export function createOllama(
+  { id, baseUrl = "http://127.0.0.1:11434", ledger, senderOf = createSenders() }: OllamaOptions,
+): Provider {
+  const base = new URL(baseUrl).href.replace(/\/+$/, "");
   const { origin, hostname } = new URL(base);
   const local = isLoopbackOrPrivate(hostname);
-  const wire = createWire({ providerId: id, type: "ollama", origin, local, ledger, send: createHttpSender(origin) });
+  const wire = createWire({ providerId: id, type: "ollama", origin, local, ledger, send: senderOf(origin) });
   const context: OllamaContext = {
     id,
     base,
@@ -165,19 +169,34 @@ function promptCut(exchange: Exchange, model: string): ProviderError {
 
 async function embed(context: OllamaContext, call: EmbedCall, signal: AbortSignal): Promise<EmbedResult> {
   const first = await firstDeadline(context, call, signal);
-  return await context.wire.run({ ...first, format: "json" }, signal, async (exchange) => {
-    const { Ollama } = await context.library();
-    const client = new Ollama({ host: context.base, fetch: exchange.fetch });
-    const answer = await client.embed({
-      model: call.model,
-      input: [...call.texts],
-      truncate: false,
-      options: { num_ctx: call.contextTokens },
-    });
-    const vectors = asVectors(answer.embeddings, call.texts.length);
-    if (vectors !== undefined) return { vectors, usage: readUsage(answer) };
-    throw exchange.error("protocol", `Ollama did not send one vector a text for ${call.model}.`);
+  try {
+    return await context.wire.run(
+      { ...first, format: "json" },
+      signal,
+      (exchange) => readVectors(context, call, exchange),
+    );
+  } catch (error) {
+    context.residents.clear();
+    throw error;
+  }
+}
+
+async function readVectors(
+  { base, library }: OllamaContext,
+  call: EmbedCall,
+  exchange: Exchange,
+): Promise<EmbedResult> {
+  const { Ollama } = await library();
+  const client = new Ollama({ host: base, fetch: exchange.fetch });
+  const answer = await client.embed({
+    model: call.model,
+    input: [...call.texts],
+    truncate: false,
+    options: { num_ctx: call.contextTokens },
   });
+  const vectors = asVectors(answer.embeddings, call.texts.length);
+  if (vectors !== undefined) return { vectors, usage: readUsage(answer) };
+  throw exchange.error("protocol", `Ollama did not send one vector a text for ${call.model}.`);
 }
 
 interface ModelCall {

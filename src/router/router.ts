@@ -132,7 +132,10 @@ export class Router {
       noteFailure(attempt, error);
       throw call.failure(error);
     } finally {
-      if (reading) await leave(); // the reader walked away
+      if (reading) { // the reader walked away
+        call.recordInterruption(attempt.candidate, call.interruption(attempt.candidate));
+        await leave();
+      }
     }
     yield { type: "done", response: respond(attempt) };
   }

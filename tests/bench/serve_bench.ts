@@ -214,8 +214,9 @@ async function benchMemory(routed: { readonly url: string; readonly body: unknow
     sent += (await load({ ...routed, connections: 32, seconds: 5 })).requests;
     const memory = await memoryOf(pid);
     if (!memory) return [];
-    if (sent >= REQUESTS / 2) sizes.push(memory.now);
+    if (sent >= REQUESTS / 2 || sizes.length === 0) sizes.push(memory.now);
   }
+  sizes.push((await memoryOf(pid))?.now ?? NaN);
   const half = sizes.length >> 1;
   const [early, late] = [median(sizes.slice(0, half)), median(sizes.slice(half))];
   return [

@@ -41,6 +41,15 @@ Deno.test("claimDataFolder() refuses a folder that is claimed, naming who has it
   claimDataFolder(folder.path)[Symbol.dispose]();
 });
 
+Deno.test("claimDataFolder() in the end leaves a file alone that another process has claimed meanwhile", async () => {
+  await using folder = await createFolder();
+  const first = claimDataFolder(folder.path);
+  await Deno.remove(`${folder.path}/${FILE}`);
+  using _second = claimDataFolder(folder.path);
+  first[Symbol.dispose]();
+  assert.equal(refusal(folder.path).exitCode, 69);
+});
+
 Deno.test("claimDataFolder() takes over a file that nobody holds, whatever it says", async () => {
   await using folder = await createFolder();
   for (const left of ["1\n", "99999999999999999999999999\n", "", "nonsense ".repeat(1000)]) {

@@ -112,6 +112,15 @@ Deno.test("GET /api/events sends nothing twice to a reader who has missed nothin
   await after.leave();
 });
 
+Deno.test("HEAD /api/events has no reader to remember", async () => {
+  await using api = await startApi();
+  for (let count = 0; count < 3; count++) {
+    const response = await api.send("HEAD", "/api/events");
+    assert.deepEqual([response.status, await response.text()], [200, ""]);
+  }
+  assert.equal(await readersOf(api), 0);
+});
+
 Deno.test("GET /api/events forgets a reader who leaves", async () => {
   await using api = await startApi();
   const readers = [await open(api), await open(api)];

@@ -307,3 +307,15 @@ Deno.test("POST /api/models/test refuses models that do not exist or do not chat
     ]);
   }
 });
+
+Deno.test("changes of the configuration keep the connections to a provider", async () => {
+  await using watched = await startWatched();
+  const { api } = watched;
+  const chat = { model: "auto", messages: [{ role: "user", content: "Hola" }] };
+  for (let change = 0; change < 4; change++) {
+    const model = change % 2 ? "first/llama3.2" : "second/small";
+    await readOk(await api.send("PUT", "/api/models/assignment", { agent_role: "technical", model }));
+    await readOk(await api.send("POST", "/v1/chat/completions", chat));
+  }
+  assert.equal(api.first.connections, 1);
+});

@@ -162,3 +162,17 @@ Deno.test("GET /metrics forgets a provider that a reload has removed", async () 
   assert.ok(names.some((name) => name.includes('provider="second"')));
   assert.deepEqual(names.filter((name) => name.includes("groq")), []);
 });
+
+Deno.test("GET /metrics counts a client that hangs up in the middle of a stream as an aborted call", async () => {
+  await using api = await startApi();
+  api.first.next({ kind: "endless_body", of: "tokens" });
+  const response = await api.send("POST", "/v1/chat/completions", { ...CHAT, stream: true });
+  const reader = response.body?.getReader();
+  await reader?.read();
+  await reader?.cancel();
+  await until(() => api.agent.router.lanes["first"]?.in_flight === 0);
+  const samples = await metricsOf(api);
+  assert.deepEqual(nonZero(samples, "django_agent_calls_total"), {
+    'django_agent_calls_total{role="identity_core",outcome="aborted"}': 1,
+  });
+});

@@ -3,7 +3,7 @@ import { AgentError } from "../../src/core/errors.ts";
 import { startServer } from "../../src/http/server.ts";
 import { type Api, startApi } from "../support/api.ts";
 import { readError, readOk } from "../support/api_answers.ts";
-import { connectTo, writeAll } from "../support/raw_http.ts";
+import { connectTo, rawRequest, writeAll } from "../support/raw_http.ts";
 import { DEFAULT_ANSWER, until } from "../support/rig.ts";
 
 const CHAT = { model: "auto", messages: [{ role: "user", content: "Hola" }] };
@@ -80,11 +80,30 @@ Deno.test("RunningServer.stop() does not wait for connections that ask for nothi
   using idle = await connectTo(api.origin);
   using half = await connectTo(api.origin);
   await writeAll(half, "GET /health HTTP/1.1\r\nhost: local");
+  await readOk(await api.send("GET", "/health"));
+  await api.stop(600_000); // it would take that long
+  assert.deepEqual([await idle.read(new Uint8Array(1)), await half.read(new Uint8Array(1))], [null, null]);
+});
+
+Deno.test("RunningServer.stop() cuts a body that is still to come, after the grace", async () => {
+  await using api = await startApi();
   using slow = await connectTo(api.origin);
-  await writeAll(slow, "PUT /api/models/profile HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n");
+  const head = ["PUT /api/models/profile HTTP/1.1", "host: localhost", "content-type: application/json"];
+  await writeAll(slow, rawRequest([...head, "content-length: 9"]));
   await readOk(await api.send("GET", "/health"));
   await api.stop(50);
-  assert.ok(idle);
+});
+
+Deno.test("RunningServer.stop() does not wait for a reader of the events who does not read", async () => {
+  await using api = await startApi();
+  using slow = await connectTo(api.origin);
+  await writeAll(slow, rawRequest(["GET /api/events HTTP/1.1", "host: localhost"]));
+  const events = api.agent.events;
+  const data = { role: "technical", from: "x".repeat(50_000), to: null, kind: "timeout" } as const;
+  const readers = async () => await (await api.send("GET", "/metrics")).text();
+  while (!/event_readers 1$/m.test(await readers()));
+  while (/event_readers 1$/m.test(await readers())) events.emit("router.fallback", data);
+  await api.stop(600_000); // it would take that long
 });
 
 Deno.test("RunningServer.stop() ends event streams at once", async () => {

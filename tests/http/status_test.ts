@@ -113,10 +113,10 @@ async function startUsed(): Promise<Api> {
 Deno.test("GET /api/token-usage sums up the last week by day unless it is asked for something else", async () => {
   await using api = await startUsed();
   const { by, since, groups, total, rows } = await usageOf(api);
-  assert.deepEqual([by, total.calls, rows.length], ["day", 3, 4]);
+  assert.deepEqual([by, total.calls, rows.length], ["day", 3, 3]);
   assert.equal(Date.parse(since), localDayStarts(7)[0]);
   assert.deepEqual(groups.map(({ calls }) => calls).filter((calls) => calls > 0), [1, 2]);
-  assert.deepEqual(rows.map(({ role }) => role), ["identity_core", "technical", "identity_core", "business"]);
+  assert.deepEqual(rows.map(({ role }) => role), ["identity_core", "technical", "identity_core"]);
   const [latest] = rows;
   assert.match(String(latest?.at), /^\d{4}-\d\d-\d\dT.*Z$/);
   assert.equal(latest?.cost_usd, null);
@@ -173,4 +173,23 @@ Deno.test("GET /api/events/recent keeps the last hundred events, oldest first", 
   assert.deepEqual(events.map(({ data }) => data.from), Array.from({ length: 100 }, (_, index) => `n/${index + 21}`));
   assert.equal(new Set(events.map(({ id }) => id)).size, 100);
   assert.ok(events.every(({ name, at }) => name === "router.fallback" && new Date(at).toISOString() === at));
+});
+
+Deno.test("GET /health is degraded when the profile asks nobody who can answer", async () => {
+  await using api = await startApi({
+    change: (models) => ({
+      ...models,
+      profile: "cloudy",
+      profiles: { cloudy: { fallback_chain: ["groq/openai/gpt-oss-120b"] } },
+    }),
+  });
+  assert.equal((await healthOf(api)).status, "degraded");
+});
+
+Deno.test("GET /api/token-usage has no rows from before the days it was asked for", async () => {
+  await using api = await startApi();
+  const now = Date.now();
+  for (const at_ms of [now - 3 * 86_400_000, now]) api.agent.usage.record(usageRow({ at_ms }));
+  const { rows } = await readOk<{ rows: unknown[] }>(await api.send("GET", "/api/token-usage?days=2"));
+  assert.equal(rows.length, 1);
 });

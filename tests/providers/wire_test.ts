@@ -295,6 +295,24 @@ each("Exchange accepts limits no timer can hold", async (wireOf) => {
   await server.stop();
 });
 
+Deno.test("createHttpSender() lets go of a connection whose answer came before the request had gone out", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const send = createHttpSender(`http://127.0.0.1:${listener.addr.port}`);
+  const sending = send({ path: "/", method: "POST", headers: {}, body: new Uint8Array(30_000_000) });
+  const connection = await listener.accept();
+  await connection.write(new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\n\r\n{}"));
+  assert.equal((await sending.head).status, 400);
+  while (await sending.read());
+  await sending.cancel();
+  const buffer = new Uint8Array(1_000_000);
+  const gone = async () => {
+    while (await connection.read(buffer) !== null);
+  };
+  await gone().catch(() => {}); // reset or closed: either way it ends
+  connection.close();
+  listener.close();
+});
+
 Deno.test("createWire() in a sandbox without the host says how to allow it", async () => {
   const code = `
     import { createHttpSender } from ${JSON.stringify(import.meta.resolve("../../src/providers/http_sender.ts"))};

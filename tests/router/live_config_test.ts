@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { loadConfig } from "../../src/config/load.ts";
-import { AgentError, ConfigError } from "../../src/core/errors.ts";
+import { AgentError, ConfigError, SealedError } from "../../src/core/errors.ts";
 import { createEventBus, type EventMap } from "../../src/core/events.ts";
 import { createAccounting } from "../../src/router/accounting.ts";
 import { resolveProfile } from "../../src/router/chain.ts";
@@ -26,6 +26,7 @@ interface Live extends AsyncDisposable {
   readonly failing: Error[];
   edit(change: object | string): Promise<void>;
   profileInFile(): Promise<string>;
+  text(): Promise<string>;
   /** Begins to watch, until the end of the test. */
   watch(): void;
 }
@@ -39,7 +40,7 @@ async function startLive(profile?: string): Promise<Live> {
     if (error) return Promise.reject(error);
     const name = chosen ?? config.models.profile;
     const found = resolveProfile(config.models, name) ?? assert.fail(`no profile ${name}`);
-    const providers = new Map([["ollama", { refusal: REFUSAL }]]);
+    const providers = new Map(Object.keys(config.models.providers).map((id) => [id, { refusal: REFUSAL }]));
     return Promise.resolve(createSnapshot({ models: config.models, profile: found, providers, cloudAllowed: false }));
   };
   const events = createEventBus({ onListenerError: (error) => assert.fail(String(error)) });
@@ -50,7 +51,16 @@ async function startLive(profile?: string): Promise<Live> {
   const config = await loadConfig({ dir });
   const book = createAccounting({ record: () => {}, events });
   const router = new Router(await build(config, profile), { events, book });
-  const live = new LiveConfig({ dir, config, profile, router, events, read: () => loadConfig({ dir }), build });
+  const live = new LiveConfig({
+    dir,
+    config,
+    profile,
+    cloud: false,
+    router,
+    events,
+    read: () => loadConfig({ dir }),
+    build,
+  });
   const watching = new AbortController();
   let watched: Promise<void> | undefined;
   const file = `${dir}/models.json`;
@@ -61,6 +71,7 @@ async function startLive(profile?: string): Promise<Live> {
     failing,
     edit: (change) => Deno.writeTextFile(file, typeof change === "string" ? change : JSON.stringify(change, null, 2)),
     profileInFile: async () => JSON.parse(await Deno.readTextFile(file)).profile,
+    text: () => Deno.readTextFile(file),
     watch: () => void (watched = live.watch(watching.signal)),
     async [Symbol.asyncDispose]() {
       watching.abort();
@@ -110,6 +121,42 @@ Deno.test("LiveConfig keeps the profile chosen at the start until another is cho
   await rig.edit({ ...MODELS, profile: "one" });
   await live.reload();
   assert.equal(profileOf(rig), "one");
+});
+
+Deno.test("LiveConfig.setAssignment() counts in the profile that serves, not in the one the file names", async () => {
+  await using rig = await startLive("two");
+  await rig.edit({ ...MODELS, profiles: { ...MODELS.profiles, one: { assignments: { technical: "ollama/a" } } } });
+  await rig.live.reload();
+  await rig.live.setAssignment("technical", "ollama/b");
+  assert.equal(rig.router.snapshot.profile.assignments.technical, "ollama/b");
+  const { profiles, assignments } = rig.live.current.models;
+  assert.deepEqual([profiles["one"]?.assignments?.technical, assignments.technical], ["ollama/a", "ollama/b"]);
+});
+
+Deno.test("LiveConfig writes nothing of a change that could not serve", async () => {
+  await using rig = await startLive();
+  const before = await rig.text();
+  rig.failing.push(new AgentError("Cannot do it", { exitCode: 77 }), new TypeError("secret"));
+  await assert.rejects(rig.live.setProfile("two"), AgentError);
+  await assert.rejects(rig.live.setAssignment("technical", "ollama/b"), TypeError);
+  assert.deepEqual([await rig.text(), profileOf(rig), rig.reloads], [before, "one", []]);
+});
+
+Deno.test("LiveConfig.setProfile() says so when the file has named that profile all along", async () => {
+  await using rig = await startLive("two");
+  const { changes } = await rig.live.setProfile("one");
+  assert.deepEqual(changes, ["profile: two → one"]);
+  assert.deepEqual(rig.reloads.map(({ changes }) => changes), [changes]);
+});
+
+Deno.test("LiveConfig.setProfile() looks at the file as it is now before it says that a profile needs the cloud", async () => {
+  await using rig = await startLive();
+  const groq = { type: "groq", api_key_env: "GROQ_API_KEY", models: { c: { context: 1024 } } };
+  const profiles = { ...MODELS.profiles, two: { fallback_chain: ["groq/c"] } };
+  await rig.edit({ ...MODELS, providers: { ...MODELS.providers, groq }, profiles });
+  const before = await rig.text();
+  await assert.rejects(rig.live.setProfile("two"), SealedError);
+  assert.deepEqual([await rig.text(), profileOf(rig)], [before, "one"]);
 });
 
 Deno.test("LiveConfig.reload() says why a file cannot be used, and the old one goes on serving", async () => {
