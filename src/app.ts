@@ -267,10 +267,14 @@ function logEvent(log: Log, { name, data }: AgentEvent): void {
   switch (name) {
     case "system.warning":
       return log.warn(withRemedy(data.message, data.remedy));
+    case "security.request_refused":
+      return log.warn(`A request to the HTTP API was refused: ${data.reason}`);
     case "security.egress_denied":
       return log.warn(withRemedy(data.reason, data.remedy));
     case "router.breaker_changed":
-      return log.info(`breaker of ${data.provider}: ${data.from} → ${data.to} (${data.reason})`);
+      return log[data.to === "open" ? "warn" : "info"](
+        `breaker of ${data.provider}: ${data.from} → ${data.to} (${data.reason})`,
+      );
     case "router.fallback":
       return log.info(
         `${data.from} could not answer (${data.kind}); ${data.to ? `asking ${data.to}` : "none is left"}`,

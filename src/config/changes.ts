@@ -10,6 +10,7 @@ export function describeChanges(before: ModelsConfig, after: ModelsConfig): stri
     ...(["fallback_chain", "circuit_breaker", "deadlines"] as const)
       .filter((part) => !same(before[part], after[part]))
       .map((part) => `${part} changed`),
+    ...(same(before.server, after.server) ? [] : ["server changed, which counts from the next start on"]),
   ];
 }
 

@@ -11,6 +11,8 @@ import { replaceFile } from "./replace_file.ts";
 export interface EditOptions {
   /** Sees the result before it is written; the change is refused, and nothing written, when it throws. */
   readonly check?: (config: ConfigSnapshot) => Promise<void>;
+  /** What is changed when there is no file; default: the embedded defaults. */
+  readonly text?: string;
 }
 
 /** Where an assignment has to count. */
@@ -45,20 +47,23 @@ export async function setAssignment(
   dir: string,
   role: Role,
   ref: ModelRef,
-  { profile, check }: AssignmentOptions = {},
+  { profile, ...options }: AssignmentOptions = {},
 ): Promise<ConfigSnapshot> {
-  const options = check ? { check } : {};
   return await edit(dir, (text) => ({ path: assignmentPath(text, role, profile), value: ref }), options);
 }
 
-async function edit(dir: string, change: Change, { check }: EditOptions): Promise<ConfigSnapshot> {
+async function edit(
+  dir: string,
+  change: Change,
+  { check, text = EMBEDDED_TEXT }: EditOptions,
+): Promise<ConfigSnapshot> {
   const path = modelsPath({ dir });
   for (;;) {
     const target = await realPath(path, dir);
     // Changes wait for each other, those of other processes included.
     using lock = await lockFolder(dirname(target ?? path));
     const before = await readSmallFile(path, dir);
-    const after = applyChange(before ?? EMBEDDED_TEXT, change, path);
+    const after = applyChange(before ?? text, change, path);
     const snapshot = parseResult(after, path);
     await check?.(snapshot);
     if (after === before) return snapshot;

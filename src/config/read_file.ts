@@ -65,6 +65,15 @@ function outsideSandbox(access: "read" | "write", path: string, sandboxPath: str
 }
 
 function describeWrite(name: string, path: string, cause: unknown): AgentError {
+  if (
+    cause instanceof Deno.errors.AlreadyExists || cause instanceof Deno.errors.NotADirectory || name === "TypeError"
+  ) {
+    return new AgentError(`Cannot write ${path}: it, or a part of its path, is not what it should be`, {
+      exitCode: EXIT.config,
+      remedy: "Give a folder where a folder is wanted, and move away what stands in the place of the file.",
+      cause,
+    });
+  }
   const readOnly = cause instanceof Deno.errors.PermissionDenied || /read-only|ReadOnly/i.test(`${name} ${cause}`);
   return new AgentError(`Cannot write ${path}: ${readOnly ? "it is read-only for you" : name}`, {
     exitCode: readOnly ? EXIT.permission : EXIT.unavailable,

@@ -101,10 +101,18 @@ export const modelsSchema = z.strictObject({
       description: "address `serve` listens on; any but this machine's own needs DJANGO_API_TOKEN",
     }),
     port: z.int().min(1).max(65_535).default(8000).meta({ description: "port `serve` listens on" }),
-    allowed_hosts: z.array(z.string().regex(/^[a-z0-9.-]{1,253}$/)).default([]).meta({
+    allowed_hosts: z.array(
+      z.string().regex(/^[a-z0-9.-]{1,253}$/).meta({
+        description: "a name in lower case without a port, for example nas.local",
+      }),
+    ).default([]).meta({
       description: "names it may be called by besides localhost, lower case without a port",
     }),
-    allowed_origins: z.array(z.string().regex(/^https?:\/\/[a-z0-9.:[\]-]{1,253}$/)).default([]).meta({
+    allowed_origins: z.array(
+      z.string().regex(/^https?:\/\/[a-z0-9.:[\]-]{1,253}$/).meta({
+        description: "scheme, name and port in lower case without a path, for example https://chat.example.com",
+      }),
+    ).default([]).meta({
       description: "origins of web pages that may use it, for example https://chat.example.com",
     }),
   }).prefault({}).meta({ description: "the HTTP API; changes count from the next start on" }),

@@ -23,6 +23,8 @@ export interface EventMap {
     problems: readonly string[];
   };
   "security.egress_denied": { provider: string; model: string | null; reason: string; remedy: string };
+  /** Requests to the HTTP API were turned away for this reason; told once a minute at most. */
+  "security.request_refused": { reason: string };
   /** Something a person should act on, with the remedy. */
   "system.warning": { code: string; message: string; remedy: string };
 }

@@ -4,7 +4,7 @@ import { createApi } from "./context.ts";
 import { HttpError } from "./errors.ts";
 import type { EventLog } from "./event_log.ts";
 import type { EventStreams } from "./event_stream.ts";
-import { createGuard, type GuardOptions } from "./guard.ts";
+import { createGuard, type GuardOptions, type OnRefused } from "./guard.ts";
 import { createManager } from "./manager.ts";
 import type { Metrics } from "./metrics.ts";
 import { createOpenAi } from "./openai.ts";
@@ -30,20 +30,35 @@ export function createApp(
     await next();
     if (c.error && c.res.status === 500) tellFault(program.events, c.error);
   });
-  app.use(createGuard(guard));
+  app.use(createGuard(guard, tellRefusals(program.events)));
   app.route("/", createOpenAi(program.router));
   app.route("/", createManager(program));
   app.route("/", createStatus({ program, version, log, streams }));
   app.get("/metrics", async (c) => c.body(await metrics.render(), 200, { "content-type": metrics.contentType }));
   app.get("/", (c) => c.text(`django-agent ${version}\n\nThe API is described at /openapi.json.\n`));
+  app.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", {
     openapi: "3.1.0",
     info: { title: "django-agent", version, description: "A private agent on your own machine." },
+    security: [{}, { token: [] }], // needed where DJANGO_API_TOKEN is set
   });
   app.notFound((c) => {
     throw notFound(app, c.req.method, c.req.path);
   });
   return app;
+}
+
+/** How often the same refusal is told, in milliseconds; whoever knocks all day must not fill the log. */
+const REFUSALS_MS = 60_000;
+
+function tellRefusals(events: Program["events"]): OnRefused {
+  const told = new Map<string, number>();
+  return (reason) => {
+    const now = performance.now();
+    if (now - (told.get(reason) ?? -Infinity) < REFUSALS_MS) return;
+    told.set(reason, now);
+    events.emit("security.request_refused", { reason });
+  };
 }
 
 /** Tells the people of a fault that a request has run into; the answer to it shows the name only. */

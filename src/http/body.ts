@@ -29,6 +29,12 @@ export function jsonBody(limits: BodyLimits): MiddlewareHandler {
 }
 
 function requireJson(c: Context): void {
+  const encoding = c.req.header("content-encoding") ?? "identity";
+  if (encoding.toLowerCase() !== "identity") {
+    throw new HttpError(415, "The body has to come as it is, without a content-encoding", {
+      code: "unsupported_media_type",
+    });
+  }
   if (JSON_TYPE.test(c.req.header("content-type") ?? "")) return;
   throw new HttpError(415, "The body has to be JSON: content-type: application/json", {
     code: "unsupported_media_type",

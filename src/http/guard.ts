@@ -15,26 +15,35 @@ export interface GuardOptions {
   readonly token: string | undefined;
 }
 
+/** Told why a request was turned away. */
+export type OnRefused = (reason: string) => void;
+
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 const CORS_METHODS = "GET, POST, PUT, DELETE";
 const CORS_HEADERS = "authorization, content-type, last-event-id";
+const HEADER_NAMES = /^[A-Za-z0-9_-]+(, ?[A-Za-z0-9_-]+)*$/;
 const CORS_EXPOSED = "x-django-provider, x-django-fallback, x-django-cost-usd, retry-after";
 
 /** Turns away whoever has no business here, before anything of the request is read. */
-export function createGuard(options: GuardOptions): MiddlewareHandler {
+export function createGuard(options: GuardOptions, onRefused: OnRefused): MiddlewareHandler {
   const origins = new Set(options.allowedOrigins);
   let lastHost: string | undefined; // that was let through: most requests name the same
   return async (c, next) => {
-    const host = c.req.header("host");
-    if (host === undefined || host !== lastHost) requireHost(host, options);
-    lastHost = host;
     const origin = c.req.header("origin");
-    if (origin !== undefined && origins.has(origin)) {
-      setCorsHeaders(c, origin);
-      if (c.req.method === "OPTIONS") return c.body(null, 204);
+    try {
+      const host = c.req.header("host");
+      if (host === undefined || host !== lastHost) requireHost(host, options);
+      lastHost = host;
+      if (origin !== undefined && origins.has(origin)) {
+        setCorsHeaders(c, origin);
+        if (c.req.method === "OPTIONS") return c.body(null, 204);
+      }
+      requireOrigin(c, origin, origins);
+      requireToken(c, options.token);
+    } catch (error) {
+      if (error instanceof HttpError) onRefused(error.message);
+      throw error;
     }
-    requireOrigin(c, origin, origins);
-    requireToken(c, options.token);
     await next();
   };
 }
@@ -42,7 +51,9 @@ export function createGuard(options: GuardOptions): MiddlewareHandler {
 function setCorsHeaders(c: Context, origin: string): void {
   c.header("access-control-allow-origin", origin);
   c.header("access-control-allow-methods", CORS_METHODS);
-  c.header("access-control-allow-headers", CORS_HEADERS);
+  // Clients bring headers of their own; a page that may use the server may send what it likes.
+  const wanted = c.req.header("access-control-request-headers") ?? "";
+  c.header("access-control-allow-headers", HEADER_NAMES.test(wanted) ? wanted : CORS_HEADERS);
   c.header("access-control-expose-headers", CORS_EXPOSED);
   c.header("cross-origin-resource-policy", "cross-origin");
   c.header("vary", "origin");
@@ -53,6 +64,7 @@ function setCorsHeaders(c: Context, origin: string): void {
  * Host than that name. An address instead of a name cannot be rebound.
  */
 function requireHost(header: string | undefined, { hostname, allowedHosts }: GuardOptions): void {
+  if (header === undefined) throw new HttpError(400, "The header Host is missing", { code: "bad_request" });
   const host = hostnameOf(header);
   if (host !== undefined) {
     if (isLoopback(host) || host === hostname || allowedHosts.includes(host)) return;

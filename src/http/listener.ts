@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import { BodyReader } from "../core/body_reader.ts";
 import { describeError, HttpError } from "./errors.ts";
 
@@ -23,6 +24,8 @@ export interface Listener {
   readonly port: number;
   /** Takes no further connection; resolves when the last one has ended. */
   close(): Promise<void>;
+  /** Aborts every request under way, and leaves its connection open for the answer. */
+  interrupt(): void;
   /** Ends every connection at once. */
   cut(): void;
 }
@@ -54,13 +57,20 @@ const NOT_UNDERSTOOD = new HttpError(400, "This is no request to this server", {
 export async function listen(
   { hostname, port, handler, onFault, stuckMs = STUCK_MS }: ListenOptions,
 ): Promise<Listener> {
-  const server = createServer((incoming, outgoing) => {
-    serve(incoming, outgoing, handler, stuckMs).catch((error) => {
+  const working = new Set<AbortController>();
+  const take = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    const work = new AbortController();
+    working.add(work);
+    serve(incoming, outgoing, { handler, work, stuckMs }).catch((error) => {
       onFault(error);
       outgoing.destroy();
-    });
-  });
+    }).finally(() => working.delete(work));
+  };
+  const server = createServer({ requireHostHeader: false }, take); // the guard says that it is missing
   server.headersTimeout = HEAD_MS;
+  server.on("clientError", refuseConnection);
+  server.on("connect", (_, socket) => refuseConnection(new Error("CONNECT"), socket));
+  server.on("checkExpectation", (incoming, outgoing) => take(incoming, outgoing)); // nothing is expected of us
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, hostname, resolve);
@@ -72,6 +82,7 @@ export async function listen(
         server.close(() => resolve());
         server.closeIdleConnections();
       }),
+    interrupt: () => working.forEach((work) => work.abort()),
     cut: () => server.closeAllConnections(),
   };
 }
@@ -82,21 +93,26 @@ function portOf(server: Server): number {
   return address.port;
 }
 
+interface ServeOptions {
+  readonly handler: Handler;
+  /** Aborted when nobody waits for the answer any more, or none is to be waited for. */
+  readonly work: AbortController;
+  readonly stuckMs: number;
+}
+
 async function serve(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
-  handler: Handler,
-  stuckMs: number,
+  { handler, work, stuckMs }: ServeOptions,
 ): Promise<void> {
-  const gone = new AbortController();
   const delivered = Promise.withResolvers<void>();
   outgoing.once("close", () => {
-    if (!outgoing.writableFinished) gone.abort();
+    if (!outgoing.writableFinished) work.abort();
     delivered.resolve();
   });
-  const request = toRequest(incoming, gone.signal);
+  const request = toRequest(incoming, work.signal);
   const response = request ? await handler(request, delivered.promise) : notUnderstood();
-  if (gone.signal.aborted) return void await response.body?.cancel(); // there is nobody left to tell
+  if (outgoing.destroyed) return void await response.body?.cancel(); // there is nobody left to tell
   const streamed = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
   const whole = streamed ? undefined : await response.text();
   // What is left of a body that nobody read would be taken for the next request.
@@ -109,9 +125,30 @@ async function serve(
   if (whole !== undefined) outgoing.setHeader("content-length", Buffer.byteLength(whole));
   outgoing.writeHead(response.status);
   if (whole !== undefined) outgoing.write(whole);
-  else if (response.body) await send(response.body, outgoing, { gone: gone.signal, stuckMs });
+  else if (response.body) await send(response.body, outgoing, stuckMs);
   if (unread) await drain(incoming); // a connection closed under a client that still sends takes the answer with it
   outgoing.end();
+}
+
+/** What is no HTTP, or breaks off before it is a request, never gets to the app. */
+function refuseConnection(error: Error, socket: Duplex): void {
+  const code = "code" in error ? error.code : undefined;
+  const { status, text } = code === "HPE_HEADER_OVERFLOW"
+    ? { status: "431 Request Header Fields Too Large", text: "The head of the request is too large" }
+    : code === "ERR_HTTP_REQUEST_TIMEOUT"
+    ? { status: "408 Request Timeout", text: "The request took too long to arrive" }
+    : { status: "400 Bad Request", text: NOT_UNDERSTOOD.message };
+  const { body } = describeError(new HttpError(400, text, NOT_UNDERSTOOD.options), { openai: false });
+  const json = JSON.stringify(body);
+  const head = [
+    `HTTP/1.1 ${status}`,
+    "connection: close",
+    "content-type: application/json",
+    `content-length: ${Buffer.byteLength(json)}`,
+    ...[...SECURITY_HEADERS].map((pair) => pair.join(": ")),
+  ];
+  if (socket.writable) socket.end(`${head.join("\r\n")}\r\n\r\n${json}`);
+  else socket.destroy();
 }
 
 function notUnderstood(): Response {
@@ -170,24 +207,15 @@ function toStream(incoming: IncomingMessage): ReadableStream<Uint8Array<ArrayBuf
   }, { highWaterMark: 0 });
 }
 
-interface SendOptions {
-  readonly gone: AbortSignal;
-  readonly stuckMs: number;
-}
-
 /** Hands on piece by piece, no faster than the client reads. */
-async function send(
-  body: ReadableStream<Uint8Array>,
-  outgoing: ServerResponse,
-  { gone, stuckMs }: SendOptions,
-): Promise<void> {
+async function send(body: ReadableStream<Uint8Array>, outgoing: ServerResponse, stuckMs: number): Promise<void> {
   const reader = body.getReader();
   const cancel = () => void reader.cancel().catch(() => {});
-  gone.addEventListener("abort", cancel, { once: true });
-  if (gone.aborted) cancel();
+  outgoing.once("close", cancel);
+  if (outgoing.destroyed) cancel();
   for (;;) {
     const { done, value } = await reader.read();
-    if (done || gone.aborted) return;
+    if (done || outgoing.destroyed) return;
     if (!outgoing.write(value)) await drained(outgoing, stuckMs);
   }
 }

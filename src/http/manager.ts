@@ -91,7 +91,7 @@ export function createManager(program: Program): OpenAPIHono {
 
 function describeStatus({ router, seal }: Program) {
   const { snapshot, lanes } = router;
-  const { profile, localOnly, models } = snapshot;
+  const { profile, models } = snapshot;
   const providers = Object.keys(models.providers).map((id) => {
     const found = providerOf(snapshot, id);
     const usable = !isRefusal(found);
@@ -100,7 +100,7 @@ function describeStatus({ router, seal }: Program) {
   });
   return {
     profile: profile.name,
-    local_only: localOnly,
+    local_only: profile.localOnly,
     sealed: seal.sealed,
     chain: [...profile.chain],
     roles: firstChoices(router),

@@ -1,4 +1,4 @@
-import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { quote } from "../config/words.ts";
 import { withRemedy } from "../core/errors.ts";
@@ -28,7 +28,16 @@ const chatRoute = createRoute({
   path: "/v1/chat/completions",
   summary: "OpenAI-compatible chat completion, streamed with `stream: true`",
   ...bodyOf(chatRequestSchema, "images"),
-  responses: answers(chatCompletionSchema, "the answer; an event stream of chunks when streamed"),
+  responses: {
+    ...answers(chatCompletionSchema, "the answer; an event stream of chunks when streamed"),
+    200: {
+      description: "the answer; an event stream of chunks when streamed",
+      content: {
+        "application/json": { schema: chatCompletionSchema },
+        "text/event-stream": { schema: z.string() },
+      },
+    },
+  },
 });
 
 const embeddingsRoute = createRoute({
@@ -158,9 +167,14 @@ function listModels(router: Router, created: number) {
 }
 
 function refuseUnsupported(body: Readonly<Record<string, unknown>>): void {
-  const field = UNSUPPORTED.find((name) => body[name] != null);
+  const field = UNSUPPORTED.find((name) => body[name] != null && !isTextAlone(name, body[name]));
   if (field === undefined) return;
   throw new HttpError(400, `${field} is not supported`, { code: "unsupported_parameter", param: field });
+}
+
+/** The default of `modalities`, which some clients spell out. */
+function isTextAlone(name: string, value: unknown): boolean {
+  return name === "modalities" && Array.isArray(value) && value.length === 1 && value[0] === "text";
 }
 
 function requireModel({ snapshot }: Router, { model }: GenerateRequest): void {

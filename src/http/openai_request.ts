@@ -86,9 +86,9 @@ function toUserMessage({ content }: Extract<OpenAiMessage, { role: "user" }>, pa
 
 /** Only what the request carries: an address would have to be fetched, and this server fetches nothing for anybody. */
 function toImage(url: string, param: string): Image {
-  const [, type, data] = /^data:(image\/[a-z0-9.+-]+);base64,([A-Za-z0-9+/]+={0,2})$/i.exec(url) ?? [];
+  const [, type, data] = /^data:(image\/(?:png|jpeg|jpg|gif|webp));base64,([A-Za-z0-9+/]+={0,2})$/i.exec(url) ?? [];
   if (type !== undefined && data !== undefined) return { mime_type: type.toLowerCase(), data };
-  throw new HttpError(400, "An image has to be in the request: data:image/png;base64,…", {
+  throw new HttpError(400, "An image has to be in the request, as PNG, JPEG, GIF or WebP: data:image/png;base64,…", {
     code: "invalid_value",
     param,
   });

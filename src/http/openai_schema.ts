@@ -19,7 +19,9 @@ const messageSchema = z.discriminatedUnion("role", [
   z.object({ role: z.enum(["system", "developer"]), content: textContent }),
   z.object({
     role: z.literal("user"),
-    content: z.union([z.string(), z.array(z.discriminatedUnion("type", [textPart, imagePart]))]),
+    content: z.union([z.string(), z.array(z.discriminatedUnion("type", [textPart, imagePart]))], {
+      error: "must be a text or a list of parts; of these only text and image_url are supported",
+    }),
   }),
   z.object({
     role: z.literal("assistant"),
@@ -62,7 +64,7 @@ export const chatRequestSchema = z.object({
   frequency_penalty: penalty,
   max_tokens: z.int().min(1).nullish(),
   max_completion_tokens: z.int().min(1).nullish(),
-  stop: z.union([z.string(), z.array(z.string()).max(4)]).nullish(),
+  stop: z.union([z.string(), z.array(z.string()).max(4)], { error: "must be a text or up to four texts" }).nullish(),
   n: z.literal(1, { error: "only one answer at a time is supported" }).nullish(),
   response_format: responseFormatSchema.nullish(),
   tools: z.array(toolSchema).max(128).nullish(),
@@ -90,7 +92,7 @@ export const UNSUPPORTED = [
 export const embeddingsRequestSchema = z.object({
   model: z.string().openapi({ description: "the embeddings model, `role:embeddings`, or `auto`", example: "auto" }),
   input: z.union([z.string().min(1), z.array(z.string().min(1)).min(1).max(2048)], {
-    error: "must be a text or a list of texts, none of them empty",
+    error: "must be a text or a list of at most 2048 texts, none of them empty; tokens are not supported",
   }),
   encoding_format: z.enum(["float", "base64"]).nullish(),
   dimensions: z.null({ error: "is not supported" }).optional(),

@@ -1,5 +1,5 @@
 import { AgentError, EXIT } from "../core/errors.ts";
-import { howToAllow } from "../core/sandbox.ts";
+import { howToAllow, isAllowed } from "../core/sandbox.ts";
 import { createApp, tellFault } from "./app.ts";
 import { describeError, HttpError } from "./errors.ts";
 import { EventLog } from "./event_log.ts";
@@ -43,7 +43,7 @@ export async function startServer({ program, version, port, ...guard }: ServerOp
   const running = new Running();
   const handler: Handler = (request, delivered) => {
     if (running.refusing) return refuse();
-    const answer = app.fetch(request);
+    const answer = running.orRefusal(app.fetch(request));
     // The stream of events has no end to wait for.
     if (new URL(request.url).pathname !== EVENTS_PATH) running.add(answer, delivered);
     return answer;
@@ -51,19 +51,20 @@ export async function startServer({ program, version, port, ...guard }: ServerOp
   const onFault = (error: unknown) => tellFault(program.events, error);
   const listener = await listenOn({ hostname: guard.hostname, port, handler, onFault });
   const parts = unless.move();
-  const shown = guard.hostname.includes(":") ? `[${guard.hostname}]` : guard.hostname;
   return {
-    origin: `http://${shown}:${listener.port}`,
+    origin: `http://${placeOf({ hostname: guard.hostname, port: listener.port })}`,
     async stop(graceMs) {
       running.refusing = true;
       streams[Symbol.dispose](); // they would never end by themselves
       if (await within(graceMs, running.ended())) {
         await within(FLUSH_MS, listener.close());
       } else {
+        running.interrupted = true;
+        listener.interrupt();
+        await within(FLUSH_MS, running.ended()); // what they write down, and their last words
         const closed = listener.close();
         listener.cut();
         await closed;
-        await within(FLUSH_MS, running.ended()); // what they write down when they are cut
       }
       listener.cut();
       parts.dispose();
@@ -75,6 +76,8 @@ export async function startServer({ program, version, port, ...guard }: ServerOp
 class Running {
   /** True once no further request is taken. */
   refusing = false;
+  /** True once those under way have been told to end. */
+  interrupted = false;
   readonly #requests = new Set<Promise<unknown>>();
 
   add(answer: Response | Promise<Response>, delivered: Promise<void>): void {
@@ -82,6 +85,12 @@ class Running {
     const request: Promise<unknown> = Promise.allSettled([answer, delivered])
       .then(() => this.#requests.delete(request));
     this.#requests.add(request);
+  }
+
+  /** The answer, unless it only says that it was interrupted by us. */
+  async orRefusal(answer: Response | Promise<Response>): Promise<Response> {
+    const response = await answer;
+    return this.interrupted && response.status >= 400 ? refuse() : response;
   }
 
   /** Resolves once there is none. */
@@ -107,27 +116,34 @@ async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
 }
 
 async function listenOn(options: ListenOptions): Promise<Listener> {
+  // node:http would throw where nobody can catch it.
+  const where = placeOf(options);
+  if (!isAllowed(where)) throw sandboxRefuses(where);
   try {
     return await listen(options);
   } catch (error) {
-    throw describeListenError(error, options.hostname, options.port);
+    throw describeListenError(error, where);
   }
 }
 
-function describeListenError(error: unknown, hostname: string, port: number): AgentError {
-  const where = `${hostname}:${port}`;
+/** `host:port`, as the sandbox names it too. */
+function placeOf({ hostname, port }: Pick<ListenOptions, "hostname" | "port">): string {
+  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+}
+
+function sandboxRefuses(where: string): AgentError {
+  return new AgentError(`Cannot listen on ${where}: the sandbox of this program does not allow it`, {
+    exitCode: EXIT.permission,
+    remedy: howToAllow(where),
+  });
+}
+
+function describeListenError(error: unknown, where: string): AgentError {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "EADDRINUSE") {
     return new AgentError(`Cannot listen on ${where}: another program does already`, {
       exitCode: EXIT.unavailable,
       remedy: "Stop that program, or choose another port with --port.",
-      cause: error,
-    });
-  }
-  if (error instanceof Deno.errors.NotCapable) {
-    return new AgentError(`Cannot listen on ${where}: the sandbox of this program does not allow it`, {
-      exitCode: EXIT.permission,
-      remedy: howToAllow(where),
       cause: error,
     });
   }

@@ -66,6 +66,7 @@ export class LiveConfig {
       const { dir, cloud } = this.#options;
       return await this.#change(undefined, async (build) =>
         await setProfile(dir, name, {
+          text: this.#config.text,
           check: async (config) => requireReachable(await build(config), cloud),
         }));
     });
@@ -81,6 +82,7 @@ export class LiveConfig {
       return await this.#change(profile, async (build) =>
         await setAssignment(this.#options.dir, role, ref, {
           profile,
+          text: this.#config.text,
           check: async (config) => void await build(config),
         }));
     });

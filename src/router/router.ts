@@ -169,6 +169,7 @@ export class Router {
     const { attempt, result } = await this.#run(call, awaitVectors(texts));
     const usage = result.usage ?? estimateUsage(call.prompt, "");
     attempt.succeed(usage);
+    call.recordSuccess(attempt);
     const { provider, model, price } = attempt.candidate;
     return {
       vectors: result.vectors,

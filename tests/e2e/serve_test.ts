@@ -189,6 +189,14 @@ Deno.test("serve refuses ports and addresses that are none", async () => {
   assert.equal((await world.run(["serve", "now"])).code, 64);
 });
 
+Deno.test("serve says when the sandbox does not let it listen there", async () => {
+  await using world = await createWorld();
+  const { code, stderr } = await world.run(["serve", "--host", "127.0.0.2", "--port", "0"]);
+  assert.equal(code, 77, stderr);
+  assert.match(stderr, /^error: Cannot listen on 127\.0\.0\.2:0: the sandbox .*\n→ .*"127\.0\.0\.2:0"/m);
+  assert.equal(await pidIn(world), undefined);
+});
+
 Deno.test("serve says when its port is taken", async () => {
   await using world = await createWorld();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

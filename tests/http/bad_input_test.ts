@@ -188,10 +188,20 @@ Deno.test("requests that are not HTTP, or too much of it, end in 400 or another 
     ["PUT /api/models/profile HTTP/1.1", host, "content-length: 5", "transfer-encoding: chunked"],
   ];
   for (const lines of bad) {
-    const { status } = await sendRaw(api.origin, rawRequest([...lines, "connection: close"]));
-    assert.ok(status === 0 || (status >= 400 && status < 500), `${status} for ${lines.join("|").slice(0, 80)}`);
+    const { status, headers, body } = await sendRaw(api.origin, rawRequest([...lines, "connection: close"]));
+    if (status === 0) continue; // the connection was gone before all of it was sent
+    assert.ok(status >= 400 && status < 500, `${status} for ${lines.join("|").slice(0, 80)}`);
+    assertSecurityHeaders(headers);
+    assert.match(errorIn(body).code, /^(bad_request|foreign_host)$/);
   }
+  const { status, body } = await sendRaw(api.origin, rawRequest(["CONNECT localhost:1 HTTP/1.1", host]));
+  assert.deepEqual([status, errorIn(body).code], [400, "bad_request"]);
   await assertUnharmed(api);
+});
+
+Deno.test("an expectation that nobody can meet is no reason to refuse", async () => {
+  await using api = await startApi();
+  assert.equal((await raw(api, "GET /health", ["expect: banana"])).status, 200);
 });
 
 Deno.test("headers of ordinary use may be long", async () => {

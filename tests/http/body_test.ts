@@ -219,3 +219,9 @@ Deno.test("jsonBody() gives up when the client hangs up half-way", async () => {
   }
   assert.deepEqual(echo.taken, []);
 });
+
+Deno.test("jsonBody() takes no body that has been compressed", async () => {
+  await using api = await startApi();
+  const answer = putRaw(api, [JSON_TYPE, "content-encoding: gzip"], '{"profile":"small_first"}');
+  assert.equal(await outcomeOf(answer), "415 unsupported_media_type");
+});

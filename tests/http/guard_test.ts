@@ -8,7 +8,7 @@ async function statusWith(api: Api, headers: readonly string[], version = "1.1")
   const lines = [`GET /health HTTP/${version}`, ...headers, "connection: close"];
   const { status, body, headers: answered } = await sendRaw(api.origin, rawRequest(lines));
   assertSecurityHeaders(answered);
-  if (status !== 200) assert.deepEqual([status, errorIn(body).code], [403, "foreign_host"]);
+  if (status !== 200) assert.equal(errorIn(body).code, status === 400 ? "bad_request" : "foreign_host");
   return status;
 }
 
@@ -51,7 +51,7 @@ Deno.test("createGuard() lets in whoever calls this machine by its own names, at
 
 Deno.test("createGuard() refuses a request that names no host", async () => {
   await using api = await startApi();
-  assert.equal(await statusWith(api, [], "1.0"), 403);
+  for (const version of ["1.0", "1.1"]) assert.equal(await statusWith(api, [], version), 400);
   assert.equal(await statusWith(api, ["host:"], "1.1"), 403);
 });
 
@@ -165,6 +165,33 @@ Deno.test("createGuard() answers a preflight of a listed origin only", async () 
     assert.equal(refused.headers.get("access-control-allow-origin"), null);
     await readError(refused, 401);
   }
+});
+
+Deno.test("createGuard() lets a listed page send the headers that its client brings", async () => {
+  await using api = await startApi({ allowedOrigins: ["https://chat.example.com"] });
+  const allowedFor = async (wanted: string) => {
+    const headers = { origin: "https://chat.example.com", "access-control-request-headers": wanted };
+    const response = await api.send("OPTIONS", "/v1/chat/completions", undefined, headers);
+    return response.headers.get("access-control-allow-headers");
+  };
+  const stainless = "authorization,content-type,x-stainless-lang,x-stainless-os";
+  assert.equal(await allowedFor(stainless), stainless);
+  assert.match(await allowedFor("x y; z") ?? "", /^authorization, content-type/);
+});
+
+Deno.test("createGuard() tells of refusals, of each kind once a minute", async () => {
+  await using api = await startApi({ token: TOKEN });
+  for (let count = 0; count < 3; count++) {
+    await readError(await api.send("GET", "/api/privacy", undefined, { authorization: "Bearer wrong" }), 401);
+    await readError(await api.send("GET", "/api/privacy"), 401);
+  }
+  const { events } = await readOk<{ events: { name: string; data: { reason: string } }[] }>(
+    await api.send("GET", "/api/events/recent", undefined, { authorization: `Bearer ${TOKEN}` }),
+  );
+  assert.deepEqual(events.map(({ name, data }) => `${name}: ${data.reason}`), [
+    "security.request_refused: That token is not the right one",
+    "security.request_refused: A token is needed",
+  ]);
 });
 
 Deno.test("createGuard() has no CORS at all unless origins are listed", async () => {

@@ -176,3 +176,11 @@ Deno.test("GET /metrics counts a client that hangs up in the middle of a stream 
     'django_agent_calls_total{role="identity_core",outcome="aborted"}': 1,
   });
 });
+
+Deno.test("GET /metrics counts embeddings as calls that went well", async () => {
+  await using api = await startApi();
+  await (await api.send("POST", "/v1/embeddings", { model: "auto", input: "Hola" })).text();
+  assert.deepEqual(nonZero(await metricsOf(api), "django_agent_calls_total"), {
+    'django_agent_calls_total{role="embeddings",outcome="ok"}': 1,
+  });
+});

@@ -100,7 +100,7 @@ Deno.test("POST /v1/chat/completions hands images on as base64", async () => {
       content: [
         { type: "text", text: "What is this?" },
         image(`data:image/png;base64,${PIXEL}`),
-        image("data:IMAGE/svg+xml;base64,PHN2Zy8+"),
+        image("data:IMAGE/webp;base64,UklGRg=="),
       ],
     }, {
       role: "user",
@@ -108,7 +108,7 @@ Deno.test("POST /v1/chat/completions hands images on as base64", async () => {
     }],
   });
   assert.deepEqual(bodySeen(api.first)["messages"], [
-    { role: "user", content: "What is this?", images: [PIXEL, "PHN2Zy8+"] },
+    { role: "user", content: "What is this?", images: [PIXEL, "UklGRg=="] },
     { role: "user", content: "", images: [PIXEL] },
   ]);
 });

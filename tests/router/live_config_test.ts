@@ -27,6 +27,7 @@ interface Live extends AsyncDisposable {
   edit(change: object | string): Promise<void>;
   profileInFile(): Promise<string>;
   text(): Promise<string>;
+  remove(): Promise<void>;
   /** Begins to watch, until the end of the test. */
   watch(): void;
 }
@@ -72,6 +73,7 @@ async function startLive(profile?: string): Promise<Live> {
     edit: (change) => Deno.writeTextFile(file, typeof change === "string" ? change : JSON.stringify(change, null, 2)),
     profileInFile: async () => JSON.parse(await Deno.readTextFile(file)).profile,
     text: () => Deno.readTextFile(file),
+    remove: () => Deno.remove(file),
     watch: () => void (watched = live.watch(watching.signal)),
     async [Symbol.asyncDispose]() {
       watching.abort();
@@ -131,6 +133,20 @@ Deno.test("LiveConfig.setAssignment() counts in the profile that serves, not in 
   assert.equal(rig.router.snapshot.profile.assignments.technical, "ollama/b");
   const { profiles, assignments } = rig.live.current.models;
   assert.deepEqual([profiles["one"]?.assignments?.technical, assignments.technical], ["ollama/a", "ollama/b"]);
+});
+
+Deno.test("LiveConfig changes what serves, not the embedded defaults, when the file is gone", async () => {
+  await using rig = await startLive();
+  await rig.remove();
+  const { changes } = await rig.live.setProfile("two");
+  assert.deepEqual(changes, ["profile: one → two"]);
+  assert.deepEqual(JSON.parse(await rig.text()), { ...MODELS, profile: "two" });
+});
+
+Deno.test("LiveConfig.reload() says what counts only from the next start on", async () => {
+  await using rig = await startLive();
+  await rig.edit({ ...MODELS, server: { port: 9999 } });
+  assert.deepEqual((await rig.live.reload()).changes, ["server changed, which counts from the next start on"]);
 });
 
 Deno.test("LiveConfig writes nothing of a change that could not serve", async () => {
