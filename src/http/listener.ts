@@ -52,23 +52,27 @@ const NOT_UNDERSTOOD = new HttpError(400, "This is no request to this server", {
 /**
  * Listens with `node:http`. `Deno.serve` (2.9.6) does not notice a client that hangs up before the answer begins, unless
  * its whole request came in the first few hundred bytes: models would go on working for nobody.
- * @throws Deno.errors.AddrInUse, Deno.errors.NotCapable, or whatever listening throws
+ * @throws what listening throws; where the sandbox does not allow it, nobody can catch that: ask it first
  */
 export async function listen(
   { hostname, port, handler, onFault, stuckMs = STUCK_MS }: ListenOptions,
 ): Promise<Listener> {
-  const working = new Set<AbortController>();
+  const working = new Map<ServerResponse, AbortController>();
   const take = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const work = new AbortController();
-    working.add(work);
+    working.set(outgoing, work);
     serve(incoming, outgoing, { handler, work, stuckMs }).catch((error) => {
       onFault(error);
       outgoing.destroy();
-    }).finally(() => working.delete(work));
+    }).finally(() => working.delete(outgoing));
   };
   const server = createServer({ requireHostHeader: false }, take); // the guard says that it is missing
   server.headersTimeout = HEAD_MS;
-  server.on("clientError", refuseConnection);
+  server.on("clientError", (error, socket) => {
+    // What is being answered on that connection must not be written into.
+    if (working.keys().some((outgoing) => outgoing.socket === socket)) socket.destroy();
+    else refuseConnection(error, socket);
+  });
   server.on("connect", (_, socket) => refuseConnection(new Error("CONNECT"), socket));
   server.on("checkExpectation", (incoming, outgoing) => take(incoming, outgoing)); // nothing is expected of us
   await new Promise<void>((resolve, reject) => {

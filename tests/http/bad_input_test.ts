@@ -199,6 +199,18 @@ Deno.test("requests that are not HTTP, or too much of it, end in 400 or another 
   await assertUnharmed(api);
 });
 
+Deno.test("what is no HTTP ends a connection on which an answer is under way, and is not written into it", async () => {
+  await using api = await startApi();
+  api.first.next({ kind: "stall", after: 2 });
+  const body = JSON.stringify({ model: "auto", stream: true, messages: [{ role: "user", content: "Hola" }] });
+  const head = ["POST /v1/chat/completions HTTP/1.1", "host: localhost", "content-type: application/json"];
+  const request = rawRequest([...head, `content-length: ${body.length}`], body);
+  const { status, body: answer } = await sendRaw(api.origin, `${request}THIS IS NOT HTTP\r\n\r\n`);
+  assert.ok(!answer.includes("bad_request"), answer);
+  assert.ok(status === 0 || status === 200, String(status));
+  await assertUnharmed(api);
+});
+
 Deno.test("an expectation that nobody can meet is no reason to refuse", async () => {
   await using api = await startApi();
   assert.equal((await raw(api, "GET /health", ["expect: banana"])).status, 200);
