@@ -65,9 +65,8 @@ function outsideSandbox(access: "read" | "write", path: string, sandboxPath: str
 }
 
 function describeWrite(name: string, path: string, cause: unknown): AgentError {
-  if (
-    cause instanceof Deno.errors.AlreadyExists || cause instanceof Deno.errors.NotADirectory || name === "TypeError"
-  ) {
+  const { AlreadyExists, NotADirectory } = Deno.errors;
+  if (cause instanceof AlreadyExists || cause instanceof NotADirectory || cause instanceof TypeError) {
     return new AgentError(`Cannot write ${path}: it, or a part of its path, is not what it should be`, {
       exitCode: EXIT.config,
       remedy: "Give a folder where a folder is wanted, and move away what stands in the place of the file.",

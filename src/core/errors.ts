@@ -168,6 +168,8 @@ export function exitCodeOf(kind: ErrorKind): ExitCode {
 /** Name and place of a fault. Its message stays out: it may quote what was being read. */
 export function describeFault(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
-  const place = /\n\s+at (.*)/.exec(error.stack ?? "")?.[1];
+  const { message, stack = "" } = error;
+  const frames = stack.slice(stack.indexOf(message) + message.length); // a message may look like frames, too
+  const place = /\n\s+at (.*)/.exec(frames)?.[1];
   return place === undefined ? error.name : `${error.name} at ${place}`;
 }

@@ -38,7 +38,7 @@ export interface ExchangePlace {
   readonly origin: string;
   /** The same as the sandbox names it, `host:port`. */
   readonly host: string;
-  /** True when this and the provider are on this machine or its network. */
+  /** True when the origin and what answers there are on this machine or its network. */
   readonly local: boolean;
   readonly ledger: EgressRecorder;
   readonly send: Send;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   AgentError,
   ConfigError,
+  describeFault,
   EXIT,
   type ExitCode,
   exitCodeOf,
@@ -104,4 +105,17 @@ Deno.test("ConfigError shows the first problems and how many there are besides",
   assert.equal(error.problems.length, 25);
   assert.equal(error.message.split("\n").length, 22);
   assert.match(error.message, /… and 5 more$/);
+});
+
+Deno.test("describeFault() names the place of an error and none of its words, whatever these look like", () => {
+  const words = ["SECRET", "SECRET\n    at SECRET (file:///secret.ts:1:1)", ""];
+  for (const word of words) {
+    const text = describeFault(new RangeError(word));
+    assert.match(text, /^RangeError at .*errors_test\.ts:\d+/);
+    assert.ok(!/secret/i.test(text), text);
+  }
+  assert.equal(describeFault("SECRET"), "string");
+  const moved = new TypeError("SECRET");
+  moved.stack = "";
+  assert.equal(describeFault(moved), "TypeError");
 });

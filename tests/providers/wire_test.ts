@@ -313,6 +313,26 @@ Deno.test("createHttpSender() lets go of a connection whose answer came before t
   listener.close();
 });
 
+Deno.test("createHttpSender() goes past every proxy of the environment", async () => {
+  let proxied = 0;
+  const proxy = startRawServer((_request, reply) => (proxied++, reply.cut()));
+  const server = serve(["{}\n"]);
+  const code = `
+    import { createHttpSender } from ${JSON.stringify(import.meta.resolve("../../src/providers/http_sender.ts"))};
+    const sending = createHttpSender("${server.origin}")({ path: "/", method: "GET", headers: {}, body: null });
+    console.log((await sending.head).status);
+    await sending.cancel();
+  `;
+  const names = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-q", "-A", "--no-check", "--ext=ts", `data:text/typescript,${encodeURIComponent(code)}`],
+    env: { ...Object.fromEntries(names.map((name) => [name, proxy.origin])), NO_PROXY: "", no_proxy: "" },
+  }).output();
+  assert.equal(new TextDecoder().decode(stdout).trim(), "200");
+  assert.equal(proxied, 0);
+  await Promise.all([proxy.stop(), server.stop()]);
+});
+
 Deno.test("createWire() in a sandbox without the host says how to allow it", async () => {
   const code = `
     import { createHttpSender } from ${JSON.stringify(import.meta.resolve("../../src/providers/http_sender.ts"))};
