@@ -1,13 +1,18 @@
+import { Pipeline } from "./chat/pipeline.ts";
+import { WebSearch } from "./chat/web_search.ts";
 import type { Agent, AgentOptions, UsageAccess } from "./cli/agent.ts";
 import { couldBeKey, type Env, loadEnv, ollamaBaseUrl } from "./config/env.ts";
 import { type DatabaseTarget, parseDatabaseUrl } from "./storage/database_url.ts";
 import { type ConfigSnapshot, loadConfig } from "./config/load.ts";
+import { PromptFiles } from "./config/prompts.ts";
 import type { ModelsConfig, ProviderSettings } from "./config/schema.ts";
 import { hostAndPort, isLoopbackOrPrivate } from "./core/address.ts";
 import { AgentError, EXIT, withRemedy } from "./core/errors.ts";
 import { type AgentEvent, createEventBus, type EventBus } from "./core/events.ts";
 import { createLog, type Log, LOG_LEVELS, type LogLevel } from "./core/log.ts";
 import type { ActivityWatcher } from "./http/program.ts";
+import type { Embedder } from "./memory/embedding.ts";
+import { Memory } from "./memory/memory.ts";
 import { revokeHosts } from "./privacy/egress.ts";
 import { createLedger, type Ledger } from "./privacy/ledger.ts";
 import { createGemini } from "./providers/gemini.ts";
@@ -15,10 +20,11 @@ import { createGroq } from "./providers/groq.ts";
 import { createOllama } from "./providers/ollama.ts";
 import { createSenders, type SenderOf } from "./providers/senders.ts";
 import { createAccounting } from "./router/accounting.ts";
-import { resolveProfile } from "./router/chain.ts";
+import { planEmbedding, resolveProfile } from "./router/chain.ts";
 import { LiveConfig } from "./router/live_config.ts";
 import { Router } from "./router/router.ts";
 import { createSnapshot, type ProviderSlot, type Refusal, type RouterSnapshot } from "./router/snapshot.ts";
+import { MemoryTable } from "./storage/memory_table.ts";
 import type { UsageBook, UsageRow } from "./storage/usage.ts";
 import { createUsageBook } from "./storage/usage_book.ts";
 
@@ -67,10 +73,10 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
     read: () => readConfig(options),
     build: (next, profile) => buildSnapshot(next, profile, parts),
   });
-  const watching = new AbortController();
-  const unwatched = (error: unknown) => log.error(`models.json is no longer watched: ${nameOf(error)}`);
-  const watched = options.watch ? live.watch(watching.signal).catch(unwatched) : undefined;
+  const watching = options.watch ? startWatching(live, log) : undefined;
+  const mind = createMind(options, { router, events, parts, settings: () => live.current.models.chat });
   return {
+    ...mind,
     router,
     env,
     events,
@@ -89,11 +95,71 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
     setProfile: (name) => live.setProfile(name),
     setAssignment: (role, model) => live.setAssignment(role, model),
     async [Symbol.asyncDispose]() {
-      watching.abort();
-      await watched;
+      await watching?.[Symbol.asyncDispose]();
+      mind.memory[Symbol.dispose]();
       await usage[Symbol.asyncDispose]();
       ledger[Symbol.dispose]();
     },
+  };
+}
+
+/** Reloads models.json whenever it changes, until disposed of. */
+function startWatching(live: LiveConfig, log: Log): AsyncDisposable {
+  const watching = new AbortController();
+  const watched = live.watch(watching.signal)
+    .catch((error) => log.error(`models.json is no longer watched: ${nameOf(error)}`));
+  return {
+    async [Symbol.asyncDispose]() {
+      watching.abort();
+      await watched;
+    },
+  };
+}
+
+/** The most a statement waits for another program that writes to the memory, in milliseconds. */
+const MEMORY_WAIT_MS = 500;
+
+interface MindParts {
+  readonly router: Router;
+  readonly events: EventBus;
+  readonly parts: Parts;
+  /** What counts now. */
+  readonly settings: () => ModelsConfig["chat"];
+}
+
+/** What remembers and converses. Opens nothing until it is used. */
+function createMind({ configDir, dataDir, seal }: AgentOptions, { router, events, parts, settings }: MindParts) {
+  const warn = (code: string) => (message: string, remedy: string) =>
+    events.emit("system.warning", { code, message, remedy });
+  const path = `${dataDir}/memory.db`;
+  const onSetAside = (aside: string) =>
+    warn("memory")(
+      `The database ${path} was damaged: it is now ${aside}, and a new one was begun`,
+      "Learn again what you had taught it.",
+    );
+  const memory = new Memory({
+    openStore: () => new MemoryTable({ path, busyTimeoutMs: MEMORY_WAIT_MS, onSetAside }),
+    embedder: createEmbedder(router),
+    warn: warn("memory"),
+  });
+  const web = new WebSearch({
+    baseUrl: () => settings().searxng_url,
+    senderOf: parts.senderOf,
+    reach: () => seal.sealed ? "machine" : router.snapshot.localOnly ? "network" : "anywhere",
+    traffic: parts.ledger,
+    warn: warn("web_search"),
+  });
+  const prompts = new PromptFiles({ dir: configDir, warn: warn("prompts") });
+  return { memory, chat: new Pipeline({ router, memory, prompts, web, events, settings }) };
+}
+
+/** The router as the memory sees it. */
+function createEmbedder(router: Router): Embedder {
+  return {
+    get model() {
+      return planEmbedding(router.snapshot.models, router.snapshot.profile)[0]?.ref;
+    },
+    embed: async (texts, options) => (await router.embed(texts, options)).vectors,
   };
 }
 
@@ -279,6 +345,13 @@ function logEvent(log: Log, { name, data }: AgentEvent): void {
       return log.info(
         `${data.from} could not answer (${data.kind}); ${data.to ? `asking ${data.to}` : "none is left"}`,
       );
+    case "chat.message_received":
+    case "chat.response_generated":
+    case "agent_state.thinking":
+    case "agent_state.acting":
+    case "agent_state.idle":
+    case "agent_state.error":
+      return log.debug(`${name} ${data.conversation_id}`);
     case "config.router_reloaded":
       if (data.ok) return log.info(`models.json reloaded: ${data.changes.join("; ") || "nothing changed"}`);
       return log.warn(`models.json refused, the old one goes on serving:\n${data.problems.join("\n")}`);

@@ -7,7 +7,7 @@ export function describeChanges(before: ModelsConfig, after: ModelsConfig): stri
     ...compareEntries("providers", before.providers, after.providers),
     ...compareEntries("profiles", before.profiles, after.profiles),
     ...compareEntries("assignments", before.assignments, after.assignments),
-    ...(["fallback_chain", "circuit_breaker", "deadlines"] as const)
+    ...(["fallback_chain", "circuit_breaker", "chat", "deadlines"] as const)
       .filter((part) => !same(before[part], after[part]))
       .map((part) => `${part} changed`),
     ...(same(before.server, after.server) ? [] : ["server changed, which counts from the next start on"]),

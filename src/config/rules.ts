@@ -20,7 +20,13 @@ export function checkRules(models: ModelsConfig): ConfigProblem[] {
     ...checkChainsAndAssignments(models),
     ...checkEmptyChains(models),
     ...checkLocalOnly(models),
+    ...checkWebSearch(models),
   ];
+}
+
+function checkWebSearch({ chat }: ModelsConfig): ConfigProblem[] {
+  const problem = chat.searxng_url === undefined ? undefined : checkBaseUrl(chat.searxng_url, { local: false });
+  return problem ? [{ path: "chat.searxng_url", ...problem }] : [];
 }
 
 function checkActiveProfile({ profile, profiles }: ModelsConfig): ConfigProblem[] {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { LANGUAGES } from "../core/language.ts";
 import { PROVIDER_TYPES, ROLES } from "../core/types.ts";
 
 /** What the name of an environment variable looks like. */
@@ -116,6 +117,17 @@ export const modelsSchema = z.strictObject({
       description: "origins of web pages that may use it, for example https://chat.example.com",
     }),
   }).prefault({}).meta({ description: "the HTTP API; changes count from the next start on" }),
+  chat: z.strictObject({
+    language: z.enum(["auto", ...LANGUAGES]).default("auto").meta({
+      description: "language of persona, rules and texts; auto: that of the first message of a conversation",
+    }),
+    remember_exchanges: z.boolean().default(true).meta({
+      description: "whether what was said and answered is kept in data/memory.db, for modes 1 and 3",
+    }),
+    searxng_url: z.string().exactOptional().meta({
+      description: "where a SearXNG of yours listens, for mode 1, for example http://127.0.0.1:8888; none by default",
+    }),
+  }).prefault({}).meta({ description: "how conversations are held" }),
   deadlines: z.strictObject({
     load_seconds: attemptDeadlines.load_seconds.default(300),
     first_token_seconds: attemptDeadlines.first_token_seconds.default(60),

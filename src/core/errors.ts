@@ -47,6 +47,15 @@ export class SealedError extends AgentError {
   }
 }
 
+/** More is asked at once than can be taken; nothing is wrong with it. */
+export class BusyError extends AgentError {
+  override readonly name = "BusyError";
+
+  constructor(message: string) {
+    super(message, { exitCode: EXIT.tempfail, remedy: "Try again in a moment." });
+  }
+}
+
 /** One thing wrong with a configuration file. */
 export interface ConfigProblem {
   /** Where in the file: `profiles.privacy_mode.fallback_chain[0]`, or empty for the file as a whole. */

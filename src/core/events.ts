@@ -1,9 +1,31 @@
-import type { ErrorKind, ModelRef, Role } from "./types.ts";
+import type { CognitiveMode, ErrorKind, ModelRef, Role } from "./types.ts";
 
 export type BreakerState = "closed" | "open" | "half_open";
 
 /** Every event of the program by name. Payloads are JSON and never carry message content or a secret. */
 export interface EventMap {
+  /** Somebody said something; how long it is, not what it is. */
+  "chat.message_received": { conversation_id: string; cognitive_mode: CognitiveMode; role: Role; letters: number };
+  /** It looks for what it knows. */
+  "agent_state.thinking": { conversation_id: string };
+  /** It puts the answer together, or has it put together by a model. */
+  "agent_state.acting": { conversation_id: string };
+  "agent_state.idle": { conversation_id: string };
+  /** It could not answer. */
+  "agent_state.error": { conversation_id: string; reason: string };
+  "chat.response_generated": {
+    conversation_id: string;
+    cognitive_mode: CognitiveMode;
+    /** Null when no model was asked. */
+    provider: string | null;
+    model: string | null;
+    fallback: boolean;
+    /** It chose to say nothing. */
+    silent: boolean;
+    /** How many pieces of knowledge the answer could use. */
+    knowledge_sources: number;
+    latency_ms: number;
+  };
   /** A call moved on to another model; `to` is null when none was left. */
   "router.fallback": { role: Role; from: ModelRef; to: ModelRef | null; kind: ErrorKind };
   "router.breaker_changed": {

@@ -1,7 +1,7 @@
 import type { Message, Usage } from "./types.ts";
 
 /** Characters a token stands for on average in European languages: a common rule of thumb, good to about ±30 %. */
-const CHARS_PER_TOKEN = 4;
+export const CHARS_PER_TOKEN = 4;
 
 /** No tokenizer in use packs more characters of ordinary text into a token on average; runs of one character aside. */
 const MOST_CHARS_PER_TOKEN = 8;
@@ -31,6 +31,11 @@ export function estimateUsage(messages: readonly Message[], answer: string): Usa
     source: "estimated",
     raw: null,
   };
+}
+
+/** About how many tokens a text is, by the rule of thumb. */
+export function roughTokens(text: string): number {
+  return tokensOf(text.length);
 }
 
 function tokensOf(chars: number): number {

@@ -14,6 +14,13 @@ export type Role = typeof ROLES[number];
 /** The roles that chat: every one but `embeddings`. */
 export const CHAT_ROLES: readonly Role[] = ROLES.filter((role) => role !== "embeddings");
 
+/**
+ * What an answer may draw on: 1 everything remembered, the model and the web; 2 the model, grounded in this conversation
+ * and in what was learned; 3 the memory alone, without any model.
+ */
+export const COGNITIVE_MODES = [1, 2, 3] as const;
+export type CognitiveMode = typeof COGNITIVE_MODES[number];
+
 /** The kinds of provider this program speaks to. Only `ollama` runs on the user's own machine or network. */
 export const PROVIDER_TYPES = ["ollama", "groq", "gemini"] as const;
 export type ProviderType = typeof PROVIDER_TYPES[number];

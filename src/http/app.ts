@@ -1,11 +1,13 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { describeFault } from "../core/errors.ts";
+import { createChat } from "./chat.ts";
 import { createApi } from "./context.ts";
 import { HttpError } from "./errors.ts";
 import type { EventLog } from "./event_log.ts";
 import type { EventStreams } from "./event_stream.ts";
 import { createGuard, type GuardOptions, type OnRefused } from "./guard.ts";
 import { createManager } from "./manager.ts";
+import { createMemory } from "./memory.ts";
 import type { Metrics } from "./metrics.ts";
 import { createOpenAi } from "./openai.ts";
 import type { Program } from "./program.ts";
@@ -32,6 +34,8 @@ export function createApp(
   });
   app.use(createGuard(guard, tellRefusals(program.events)));
   app.route("/", createOpenAi(program.router));
+  app.route("/", createChat(program.chat));
+  app.route("/", createMemory(program.memory));
   app.route("/", createManager(program));
   app.route("/", createStatus({ program, version, log, streams }));
   app.get("/metrics", async (c) => c.body(await metrics.render(), 200, { "content-type": metrics.contentType }));

@@ -3,6 +3,7 @@ import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import {
   AgentError,
+  BusyError,
   ConfigError,
   describeProblem,
   EXIT,
@@ -68,6 +69,7 @@ export function describeError(error: unknown, { openai }: { readonly openai: boo
     return answer(422, "models.json was refused: " + problems.join("; "), "config_refused", { problems });
   }
   if (error instanceof SealedError) return answer(409, withRemedy(error.message, error.remedy), "egress_sealed");
+  if (error instanceof BusyError) return answer(429, withRemedy(error.message, error.remedy), "busy");
   if (error instanceof AgentError) return ofAgentError(error, openai);
   if (error instanceof HTTPException) return answer(error.status, error.message, "bad_request");
   return answer(500, `Internal error: ${error instanceof Error ? error.name : typeof error}`, "internal_error");

@@ -20,8 +20,7 @@ import {
   UNSUPPORTED,
 } from "./openai_schema.ts";
 import { ROLE_MODELS } from "./schemas.ts";
-
-const EVENT_STREAM = { "content-type": "text/event-stream; charset=utf-8" };
+import { EVENT_STREAM, toByteStream } from "./sse.ts";
 
 const chatRoute = createRoute({
   method: "post",
@@ -118,19 +117,6 @@ async function* chunksOf(items: AsyncGenerator<StreamItem>, start: StreamStart, 
   } catch (error) {
     yield `${unsent}data: ${JSON.stringify(describeError(error, { openai: true }).body)}\n\n`;
   }
-}
-
-/** Asks for the next piece when the last one has gone out; `end` is called when the client hangs up. */
-function toByteStream(pieces: AsyncGenerator<string, void>, end: () => Promise<void>): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await pieces.next();
-      if (done) controller.close();
-      else controller.enqueue(encoder.encode(value));
-    },
-    cancel: () => end(),
-  }, { highWaterMark: 0 });
 }
 
 async function embed(router: Router, { input, encoding_format }: EmbeddingsRequest, signal: AbortSignal) {

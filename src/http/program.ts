@@ -1,6 +1,8 @@
+import type { Chat } from "../chat/chat.ts";
 import type { ConfigSnapshot } from "../config/load.ts";
 import type { EventBus, ReloadResult } from "../core/events.ts";
 import type { ModelRef, Role } from "../core/types.ts";
+import type { Memory } from "../memory/memory.ts";
 import type { Seal } from "../privacy/egress.ts";
 import type { Ledger } from "../privacy/ledger.ts";
 import type { CallEnd } from "../router/call.ts";
@@ -19,6 +21,8 @@ export interface Program {
   readonly events: EventBus;
   readonly ledger: Ledger;
   readonly usage: UsageBook;
+  readonly memory: Memory;
+  readonly chat: Chat;
   readonly seal: Seal;
   /** True when this run may ask the cloud. */
   readonly cloud: boolean;

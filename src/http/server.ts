@@ -1,4 +1,5 @@
 import { AgentError, EXIT } from "../core/errors.ts";
+import { inTime } from "../core/in_time.ts";
 import { howToAllow, isAllowed } from "../core/sandbox.ts";
 import { createApp, tellFault } from "./app.ts";
 import { describeError, HttpError } from "./errors.ts";
@@ -56,12 +57,12 @@ export async function startServer({ program, version, port, ...guard }: ServerOp
     async stop(graceMs) {
       running.refusing = true;
       streams[Symbol.dispose](); // they would never end by themselves
-      if (await within(graceMs, running.ended())) {
-        await within(FLUSH_MS, listener.close());
+      if (await inTime(graceMs, running.ended())) {
+        await inTime(FLUSH_MS, listener.close());
       } else {
         running.interrupted = true;
         listener.interrupt();
-        await within(FLUSH_MS, running.ended()); // what they write down, and their last words
+        await inTime(FLUSH_MS, running.ended()); // what they write down, and their last words
         const closed = listener.close();
         listener.cut();
         await closed;
@@ -102,17 +103,6 @@ class Running {
 function refuse(): Response {
   const { status, body } = describeError(STOPPING, { openai: false });
   return Response.json(body, { status, headers: { connection: "close" } });
-}
-
-/** False when it takes longer. */
-async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), ms));
-  try {
-    return await Promise.race([work.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 async function listenOn(options: ListenOptions): Promise<Listener> {

@@ -10,6 +10,7 @@ import type { EventStreams } from "./event_stream.ts";
 import { createPrivacyReport } from "./privacy_report.ts";
 import type { Program } from "./program.ts";
 import { eventsSchema, healthSchema, privacySchema, usageQuerySchema, usageSchema } from "./schemas.ts";
+import { EVENT_STREAM } from "./sse.ts";
 
 /** Where events are streamed. */
 export const EVENTS_PATH = "/api/events";
@@ -72,9 +73,8 @@ export function createStatus({ program, version, log, streams }: StatusDependenc
     (c) => c.json({ events: [...log.recent] }, 200),
   );
   api.openapi(eventsRoute, (c) => {
-    const headers = { "content-type": "text/event-stream; charset=utf-8" };
-    if (c.req.method === "HEAD") return c.body(null, 200, headers); // a stream would have no reader
-    return c.body(streams.open(c.req.header("last-event-id")), 200, headers);
+    if (c.req.method === "HEAD") return c.body(null, 200, EVENT_STREAM); // a stream would have no reader
+    return c.body(streams.open(c.req.header("last-event-id")), 200, EVENT_STREAM);
   });
   return api;
 }

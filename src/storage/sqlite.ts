@@ -69,12 +69,13 @@ export interface OpenDatabaseOptions {
   readonly onSetAside: (aside: string) => void;
   /** Looks through the whole file whatever its size: it has shown damage before. */
   readonly suspect?: boolean;
-  /** Default: the schema of this program. */
+  /** Default: the schema of the usage. */
   readonly migrations?: readonly Migration[];
+  /** Says in the head of the file whose it is; default: the usage of this program, "djgo". */
+  readonly applicationId?: number;
 }
 
-/** Says in the head of the file that it is this program's: "djgo". */
-const APPLICATION_ID = 0x646a676f;
+const USAGE_ID = 0x646a676f;
 /** Files up to this size are looked through whenever they are opened, which takes about 1 ms a MiB. */
 const CHECKED_BYTES = 16 * 1024 * 1024;
 
@@ -104,7 +105,7 @@ export function openDatabase(options: OpenDatabaseOptions): DatabaseSync {
 }
 
 function openLocked(options: OpenDatabaseOptions): DatabaseSync {
-  const { path, busyTimeoutMs: timeout, migrations = MIGRATIONS } = options;
+  const { path, busyTimeoutMs: timeout } = options;
   const unfolded = sizeOf(`${path}-wal`) > 0;
   if (unfolded && sizeOf(path) === 0) throw new StorageError("damaged", path); // SQLite would delete the -wal
   // Closing a connection that may write folds the -wal in: nothing for a file that is damaged or somebody else's.
@@ -113,7 +114,7 @@ function openLocked(options: OpenDatabaseOptions): DatabaseSync {
   const db = new DatabaseSync(path, { timeout, enableForeignKeyConstraints: true });
   if (!unfolded) examine(db, options);
   try {
-    migrate(db, path, migrations);
+    migrate(db, options);
     queryValue(db, "PRAGMA journal_mode = WAL");
     queryValue(db, "PRAGMA synchronous = NORMAL");
     return db;
@@ -133,11 +134,12 @@ function createPrivate(path: string): void {
 }
 
 /** Gives `db` back when it is this program's, of a version it knows, and whole; closes it otherwise. Writes nothing. */
-function examine(db: DatabaseSync, { path, suspect, migrations = MIGRATIONS }: OpenDatabaseOptions): DatabaseSync {
+function examine(db: DatabaseSync, options: OpenDatabaseOptions): DatabaseSync {
+  const { path, suspect, migrations = MIGRATIONS, applicationId = USAGE_ID } = options;
   try {
     const owner = queryValue(db, "PRAGMA application_id");
     const fresh = owner === 0 && queryValue(db, "SELECT count(*) FROM sqlite_schema") === 0;
-    if (!fresh && owner !== APPLICATION_ID) throw new StorageError("foreign", path);
+    if (!fresh && owner !== applicationId) throw new StorageError("foreign", path);
     const version = Number(queryValue(db, "PRAGMA user_version"));
     if (version > migrations.length) {
       const known = `schema ${version}, this one knows ${migrations.length}`;
@@ -155,14 +157,15 @@ function examine(db: DatabaseSync, { path, suspect, migrations = MIGRATIONS }: O
 }
 
 /** Brings the file to the newest version. Nobody else can open it meanwhile, but may have it open already. */
-function migrate(db: DatabaseSync, path: string, migrations: readonly Migration[]): void {
+function migrate(db: DatabaseSync, options: OpenDatabaseOptions): void {
+  const { path, migrations = MIGRATIONS, applicationId = USAGE_ID } = options;
   const versionOf = () => Number(queryValue(db, "PRAGMA user_version"));
   const version = versionOf();
   if (version === migrations.length) return;
   let copy: string | undefined;
   if (version === 0) {
     queryValue(db, "PRAGMA auto_vacuum = INCREMENTAL"); // for ever: only an empty file can be told
-    queryValue(db, `PRAGMA application_id = ${APPLICATION_ID}`);
+    queryValue(db, `PRAGMA application_id = ${applicationId}`);
   } else {
     queryValue(db, "PRAGMA journal_mode = DELETE"); // refused while anybody else has it open; leaves everything in one file
     copy = copyBeside(path, `${path}.before-v${migrations.length}`);

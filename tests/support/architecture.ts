@@ -27,6 +27,7 @@ const CONCRETE = new Set([
   "src/providers/gemini.ts",
   "src/storage/sqlite.ts",
   "src/storage/usage_table.ts",
+  "src/storage/memory_table.ts",
   "src/storage/usage_book.ts",
   "src/storage/postgres.ts",
   "src/discord/bot.ts",

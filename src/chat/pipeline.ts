@@ -1,0 +1,327 @@
+import type { PromptFiles, Prompts } from "../config/prompts.ts";
+import type { ModelsConfig } from "../config/schema.ts";
+import { AgentError, describeFault, EXIT, NoAnswerError } from "../core/errors.ts";
+import type { EventBus } from "../core/events.ts";
+import { printable } from "../core/format.ts";
+import { detectLanguage, type Language } from "../core/language.ts";
+import { roughTokens } from "../core/tokens.ts";
+import type { GenerateRequest, Message, ModelResponse, StreamItem } from "../core/types.ts";
+import type { Memory } from "../memory/memory.ts";
+import { RECALL_TOKENS, type Recalled } from "../memory/recall.ts";
+import { queryTerms } from "../memory/terms.ts";
+import type { WorkingMessage } from "../memory/working.ts";
+import { planChat } from "../router/chain.ts";
+import type { Router } from "../router/router.ts";
+import type { Chat, ChatAnswer, ChatItem, ChatRequest } from "./chat.ts";
+import { chooseMemories, type Mode, MODES, nameSources, tellMemories } from "./modes.ts";
+import { fitPrompt, layOut, type PromptParts } from "./prompt.ts";
+import { Turns } from "./turns.ts";
+import { VisibleAnswer } from "./visible.ts";
+import type { WebResult, WebSearch } from "./web_search.ts";
+import { lettersFor, lettersOf, TokenRatios } from "./window.ts";
+
+export interface PipelineOptions {
+  readonly router: Pick<Router, "generate" | "stream" | "snapshot">;
+  readonly memory: Memory;
+  readonly prompts: PromptFiles;
+  readonly web: WebSearch;
+  readonly events: EventBus;
+  /** What counts now. */
+  readonly settings: () => ModelsConfig["chat"];
+}
+
+/** What an answer is made from. */
+interface Grounds {
+  readonly mode: Mode;
+  readonly language: Language;
+  readonly prompts: Prompts;
+  readonly history: readonly WorkingMessage[];
+  readonly recalled: readonly Recalled[];
+  readonly web: readonly WebResult[] | null | undefined;
+}
+
+/** What was said, by whom, and what it could draw on. */
+interface Said {
+  readonly silent: boolean;
+  readonly content: string;
+  /** Null when no model was asked. */
+  readonly response: ModelResponse | null;
+  readonly history: readonly WorkingMessage[];
+  readonly recalled: readonly Recalled[];
+  readonly web: Grounds["web"];
+}
+
+type Ask = (request: GenerateRequest) => AsyncIterable<StreamItem>;
+
+/** Letters of a message, and of its answer, that are kept for good. */
+const KEPT_LETTERS = 4000;
+/** A question with fewer words to look for is about what was asked before. */
+const LEAST_TERMS = 2;
+/** An estimate that was wrong once is not trusted to the last token a second time. */
+const SECOND_TRY = 0.7;
+
+/**
+ * From a message to its answer: recall, prompt, model, what a reader may see of it, memory. One message of a
+ * conversation after the other; conversations side by side.
+ */
+export class Pipeline implements Chat {
+  readonly #options: PipelineOptions;
+  readonly #turns = new Turns();
+  readonly #ratios = new TokenRatios();
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+  }
+
+  async prepare(): Promise<void> {
+    await this.#options.prompts.current();
+  }
+
+  async answer(request: ChatRequest): Promise<ChatAnswer> {
+    const { router } = this.#options;
+    for await (const item of this.#converse(request, (asked) => asWhole(router, asked))) {
+      if (item.type === "done") return item.answer;
+    }
+    throw new Error("A conversation ended without its answer");
+  }
+
+  stream(request: ChatRequest): AsyncGenerator<ChatItem, void, void> {
+    const { router } = this.#options;
+    return this.#converse(request, (asked) => router.stream(asked));
+  }
+
+  async *#converse(asked: ChatRequest, ask: Ask): AsyncGenerator<ChatItem, void, void> {
+    const startedAt = performance.now();
+    const request = { ...asked, message: printable(asked.message).toWellFormed() };
+    if (request.message.trim() === "") throw emptyMessage();
+    const { conversation_id, cognitive_mode, role, message } = request;
+    const { events } = this.#options;
+    events.emit("chat.message_received", { conversation_id, cognitive_mode, role, letters: message.length });
+    const said = yield* this.#inTurn(request, ask);
+    const latency_ms = Math.round(performance.now() - startedAt);
+    const answer = describeAnswer(request, said, latency_ms);
+    const { provider, model, fallback, silent } = answer;
+    const knowledge_sources = answer.knowledge_sources.length;
+    const told = { conversation_id, cognitive_mode, provider, model, fallback, silent, knowledge_sources, latency_ms };
+    events.emit("chat.response_generated", told);
+    events.emit("agent_state.idle", { conversation_id });
+    yield { type: "done", answer };
+  }
+
+  async *#inTurn(request: ChatRequest, ask: Ask): AsyncGenerator<ChatItem, Said, void> {
+    const { events } = this.#options;
+    const { conversation_id, signal } = request;
+    using _turn = await this.#turns.take(conversation_id, signal);
+    let state: "busy" | "answered" | "failed" = "busy";
+    try {
+      events.emit("agent_state.thinking", { conversation_id });
+      const grounds = await this.#ground(request);
+      events.emit("agent_state.acting", { conversation_id });
+      const said = grounds.mode.thinks
+        ? yield* this.#think(request, grounds, ask)
+        : yield* this.#recite(request, grounds);
+      state = "answered";
+      return said;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      state = "failed";
+      events.emit("agent_state.error", { conversation_id, reason: reasonOf(error) });
+      throw error;
+    } finally {
+      if (state === "busy") events.emit("agent_state.idle", { conversation_id }); // nobody waits for it any more
+    }
+  }
+
+  /** Gathers what is known. */
+  async #ground(request: ChatRequest): Promise<Grounds> {
+    const { memory, prompts, web } = this.#options;
+    const { conversation_id, signal } = request;
+    const mode = MODES[request.cognitive_mode];
+    const history = memory.recent(conversation_id);
+    const language = this.#languageOf(request);
+    const { [language]: own } = await prompts.current();
+    const text = subjectOf(request, mode.thinks ? history : []);
+    const spent = mode.thinks ? history.reduce((sum, { content }) => sum + roughTokens(content), 0) : 0;
+    // What was said comes first, but must not take all the room there is for what was learned.
+    const tokens = RECALL_TOKENS - Math.min(spent, RECALL_TOKENS / 2);
+    const [recalled, found] = await Promise.all([
+      memory.recall({ text, conversation_id, kinds: mode.recalls, tokens, signal }),
+      mode.open ? web.search(text, signal) : undefined,
+    ]);
+    return { mode, language, prompts: own, history, recalled, web: found };
+  }
+
+  /** A conversation keeps its language: another one would change the beginning of every prompt. */
+  #languageOf({ conversation_id, message, context = "" }: ChatRequest): Language {
+    const { memory, settings } = this.#options;
+    const { language } = settings();
+    if (language !== "auto") return language;
+    return memory.working.languageOf(conversation_id) ?? detectLanguage(message) ?? detectLanguage(context) ?? "es";
+  }
+
+  /** Answers from memory alone. */
+  *#recite(request: ChatRequest, grounds: Grounds): Generator<ChatItem, Said, void> {
+    const recalled = chooseMemories(grounds.recalled);
+    const content = tellMemories(recalled, grounds.prompts.texts, grounds.language);
+    yield { type: "start" };
+    yield { type: "delta", text: content };
+    this.#note(request, grounds, content, { recited: true });
+    return { silent: false, content, response: null, history: [], recalled, web: undefined };
+  }
+
+  /** Lets a model answer. What a reader has seen of an answer that was cut short is remembered in the conversation. */
+  async *#think(request: ChatRequest, grounds: Grounds, ask: Ask): AsyncGenerator<ChatItem, Said, void> {
+    const visible = new VisibleAnswer();
+    let response: ModelResponse | undefined;
+    let parts = partsOf(request, grounds);
+    try {
+      for await (const item of this.#ask(request, grounds, ask, (fitted) => parts = fitted)) {
+        if (item.type === "start") yield { type: "start" };
+        else if (item.type === "done") response = item.response;
+        else if (item.type === "text") {
+          const text = visible.push(item.text);
+          if (text !== "") yield { type: "delta", text };
+        }
+      }
+    } finally {
+      if (!response) this.#note(request, grounds, visible.shown.trim());
+    }
+    if (!response) throw new Error("A stream ended without its response");
+    const { silent, text, rest } = visible.end();
+    if (rest !== "") yield { type: "delta", text: rest };
+    this.#note(request, grounds, text);
+    this.#keep(request, text);
+    const { history, notes: { recalled, web } } = parts;
+    return { silent, content: text, response, history, recalled, web };
+  }
+
+  /**
+   * Asks with a prompt that fits the model's window; once more with one that fits the smallest window of all, when it was
+   * too long for whoever is left.
+   */
+  async *#ask(
+    request: ChatRequest,
+    grounds: Grounds,
+    ask: Ask,
+    onAsk: (parts: PromptParts) => void,
+  ): AsyncGenerator<StreamItem, void, void> {
+    const { conversation_id, role, signal } = request;
+    const fittings = this.#fit(request, grounds);
+    for (const [index, parts] of fittings.entries()) {
+      // What does not fit now will not fit next time: dropped for good, or every prompt would begin anew.
+      if (parts.history.length < grounds.history.length) {
+        this.#options.memory.working.keepLast(conversation_id, parts.history.length);
+      }
+      onAsk(parts);
+      const messages = layOut(parts);
+      let begun = false;
+      try {
+        for await (const item of ask({ messages, role, conversation_id, signal })) {
+          begun = true;
+          if (item.type === "done") this.#learnRatio(item.response, messages);
+          yield item;
+        }
+        return;
+      } catch (error) {
+        if (begun || index === fittings.length - 1 || !isTooLong(error)) throw error;
+      }
+    }
+  }
+
+  /** The prompt as it fits the first choice, and, where that is shorter, every model that may answer. */
+  #fit(request: ChatRequest, grounds: Grounds): PromptParts[] {
+    const { models, profile } = this.#options.router.snapshot;
+    const candidates = planChat(models, profile, request.role);
+    const smallest = Math.min(...candidates.map(({ contextTokens }) => contextTokens)) * SECOND_TRY;
+    const { ref = "", contextTokens = smallest } = candidates[0] ?? {};
+    const parts = partsOf(request, grounds);
+    const fit = (window: number) =>
+      fitPrompt(parts, lettersFor(window, this.#ratios.of(ref), parts.history.length + 2));
+    const [first, second] = [fit(contextTokens), fit(smallest)];
+    return lettersOf(layOut(second)) < lettersOf(layOut(first)) ? [first, second] : [first];
+  }
+
+  #learnRatio({ provider, model, usage }: ModelResponse, messages: readonly Message[]): void {
+    this.#ratios.learn(`${provider}/${model}`, messages, usage);
+  }
+
+  /** Remembers the exchange as long as the conversation goes on. Silence is none, and neither is an empty answer. */
+  #note(
+    { conversation_id, message, user }: ChatRequest,
+    { language }: Grounds,
+    content: string,
+    more: Pick<WorkingMessage, "recited"> = {},
+  ): void {
+    if (content === "") return;
+    const at_ms = Date.now();
+    this.#options.memory.working.add(conversation_id, [
+      { role: "user", content: message, user_id: user?.id ?? null, at_ms },
+      { role: "assistant", content, user_id: null, at_ms, ...more },
+    ], language);
+  }
+
+  /** Remembers it for good. */
+  #keep({ conversation_id, message, user }: ChatRequest, content: string): void {
+    const { memory, settings } = this.#options;
+    if (content === "" || !settings().remember_exchanges) return;
+    const text = [message, content].map((part) => `— ${part.slice(0, KEPT_LETTERS).toWellFormed()}`).join("\n");
+    memory.remember({ conversation_id, user_id: user?.id ?? null, text, at_ms: Date.now() });
+  }
+}
+
+/** A whole answer in the form of one that comes in pieces. */
+async function* asWhole(router: PipelineOptions["router"], request: GenerateRequest): AsyncGenerator<StreamItem> {
+  const response = await router.generate(request);
+  const { provider, model, fallback, content } = response;
+  yield { type: "start", provider, model, fallback };
+  yield { type: "text", text: content };
+  yield { type: "done", response };
+}
+
+function partsOf({ message, user, context }: ChatRequest, grounds: Grounds): PromptParts {
+  const { mode, language, prompts, history, recalled, web } = grounds;
+  const notes = { now: new Date(), speaker: user?.name, recalled, open: mode.open, web, context };
+  return { prompts, language, history, message, notes };
+}
+
+/** What a message is about: its own words, or, when there are hardly any, those of the message before too. */
+function subjectOf({ message }: ChatRequest, history: readonly WorkingMessage[]): string {
+  const own = message.replace(/^\[[^\]\n]{1,100}\] /, ""); // the name of whoever speaks in a channel
+  if (queryTerms(own).length >= LEAST_TERMS) return own;
+  const before = history.findLast(({ role }) => role === "user");
+  return before ? `${own}\n${before.content}` : own;
+}
+
+function describeAnswer(request: ChatRequest, said: Said, latency_ms: number): ChatAnswer {
+  const { conversation_id, cognitive_mode, context } = request;
+  const { silent, content, response, history, recalled, web } = said;
+  const saw = response !== null && context !== undefined;
+  return {
+    content,
+    silent,
+    conversation_id,
+    cognitive_mode,
+    provider: response?.provider ?? null,
+    model: response?.model ?? null,
+    fallback: response?.fallback ?? false,
+    knowledge_sources: nameSources({ conversation_id, history: history.length > 0, recalled, web, context: saw }),
+    usage: response?.usage ?? null,
+    cost_usd: response ? response.cost_usd : 0,
+    latency_ms,
+  };
+}
+
+function isTooLong(error: unknown): boolean {
+  return error instanceof NoAnswerError &&
+    (error.kind === "context_length" || error.attempts.some(({ error_kind }) => error_kind === "context_length"));
+}
+
+/** Why there is no answer, for the events: a kind or a name, never what was said. */
+function reasonOf(error: unknown): string {
+  if (error instanceof NoAnswerError) return error.kind;
+  return error instanceof AgentError ? error.name : describeFault(error);
+}
+
+function emptyMessage(): AgentError {
+  return new AgentError("The message is empty", { exitCode: EXIT.usage, remedy: "Say something." });
+}

@@ -1,0 +1,99 @@
+import type { Prompts, Texts } from "../config/prompts.ts";
+import type { Language } from "../core/language.ts";
+import type { Message } from "../core/types.ts";
+import type { Recalled } from "../memory/recall.ts";
+import type { WorkingMessage } from "../memory/working.ts";
+import { quoteLines, quoteName } from "./quote.ts";
+import type { WebResult } from "./web_search.ts";
+import { lettersOf } from "./window.ts";
+
+/** What one message is answered with. */
+export interface PromptParts {
+  readonly prompts: Prompts;
+  readonly language: Language;
+  readonly history: readonly WorkingMessage[];
+  readonly message: string;
+  readonly notes: Notes;
+}
+
+/** What is true for this message only. */
+export interface Notes {
+  readonly now: Date;
+  /** The name of whoever speaks. */
+  readonly speaker: string | undefined;
+  readonly recalled: readonly Recalled[];
+  /** Whether more than memory and conversation may be used. */
+  readonly open: boolean;
+  /** Undefined when the web was not to be searched, null when it could not be. */
+  readonly web: readonly WebResult[] | null | undefined;
+  /** What the caller sees around it; with it the agent may keep silent. */
+  readonly context: string | undefined;
+}
+
+/**
+ * Lays a prompt out so that a model that remembers its beginning (Ollama's prefix cache) has little to read anew:
+ * persona and rules, which never change; what was said, to which is only added; and in the last message, with what is
+ * asked, everything that changes each time.
+ */
+export function layOut({ prompts, language, history, message, notes }: PromptParts): Message[] {
+  return [
+    { role: "system", content: `${prompts.persona}\n\n${prompts.rules}` },
+    ...history.map(({ role, content }): Message => ({ role, content })),
+    { role: "user", content: `${writeNotes(prompts.texts, language, notes)}\n${message}` },
+  ];
+}
+
+/**
+ * Makes a prompt fit: of what was said the older half goes, as often as it takes, so that the rest stays the same for
+ * many messages to come; then the weakest of what is remembered. Persona and rules stay.
+ */
+export function fitPrompt(parts: PromptParts, letters: number): PromptParts {
+  if (lettersOf(layOut(parts)) <= letters) return parts;
+  const { history, notes } = parts;
+  if (history.length > 0) {
+    return fitPrompt({ ...parts, history: history.slice(Math.ceil(history.length / 2)) }, letters);
+  }
+  if (notes.recalled.length > 0) {
+    return fitPrompt({ ...parts, notes: { ...notes, recalled: notes.recalled.slice(0, -1) } }, letters);
+  }
+  if (notes.web && notes.web.length > 0) {
+    return fitPrompt({ ...parts, notes: { ...notes, web: notes.web.slice(0, -1) } }, letters);
+  }
+  return parts; // the router says what does not fit
+}
+
+function writeNotes(texts: Texts, language: Language, notes: Notes): string {
+  const { now, speaker, recalled, open, web, context } = notes;
+  return [
+    texts.notes_begin,
+    texts.now.replace("{date}", () => formatMoment(now, language)),
+    ...(speaker === undefined ? [] : [`${texts.speaker} ${quoteName(speaker)}`]),
+    `${knowledgeOf(texts, recalled)} (${open ? texts.open : texts.memory_only})`,
+    ...recalled.flatMap((item) => [headOf(texts, language, item), quoteLines(item.text)]),
+    ...(web === null ? [texts.web_failed] : []),
+    ...(web ?? []).flatMap(({ url, title, text }) => [`${texts.web} ${url}`, quoteLines(`${title}\n${text}`)]),
+    ...(context === undefined ? [] : [texts.context, quoteLines(context), texts.may_keep_silent]),
+    texts.notes_end,
+  ].join("\n");
+}
+
+function knowledgeOf(texts: Texts, recalled: readonly Recalled[]): string {
+  if (recalled.some(({ relevant }) => relevant)) return texts.knowledge_known;
+  return recalled.length > 0 ? texts.knowledge_partly : texts.knowledge_nothing;
+}
+
+function headOf(texts: Texts, language: Language, { kind, source, heading, at_ms }: Recalled): string {
+  if (kind !== "learned_knowledge") return texts.episode.replace("{date}", () => formatDate(at_ms, language));
+  return `${texts.learned} ${[source, heading].filter((part) => part !== "").map(quoteName).join(", ")}`;
+}
+
+const LOCALES: Readonly<Record<Language, string>> = { es: "es-ES", en: "en-GB" };
+
+function formatMoment(moment: Date, language: Language): string {
+  return moment.toLocaleString(LOCALES[language], { dateStyle: "full", timeStyle: "short" });
+}
+
+/** A day for people: `26 de noviembre de 2026`, `26 November 2026`. */
+export function formatDate(ms: number, language: Language): string {
+  return new Date(ms).toLocaleDateString(LOCALES[language], { dateStyle: "long" });
+}

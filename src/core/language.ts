@@ -1,0 +1,54 @@
+/** The languages the program itself speaks. */
+export const LANGUAGES = ["es", "en"] as const;
+export type Language = typeof LANGUAGES[number];
+
+/** Words that say nothing about what a text is about, without diacritics: articles, pronouns, auxiliaries. */
+const FUNCTION_WORDS: Readonly<Record<Language, ReadonlySet<string>>> = {
+  es: wordSet(`a al algo algun alguna algunas alguno algunos ante antes aquel aquella aquello aqui asi aun aunque bajo
+    bien cada como con contra cual cuales cualquier cuando cuanta cuantas cuanto cuantos de debe deben debo del desde
+    dime donde dos durante e el ella ellas ello ellos en entre era eran eres es esa esas ese eso esos esta estaba estan
+    estar estas este esto estos estoy fue fueron ha haber habia hace hacer hacia han hasta hay he hemos hizo la las le
+    les lo los mas me mi mis mucha muchas mucho muchos muy nada ni no nos nosotros o os otra otras otro otros para pero
+    poco por porque puede pueden puedo pues que quien quienes se sea segun ser si sido siempre sin sobre solo son soy
+    su sus tal tambien tampoco tan tanto te tenemos tener tengo ti tiene tienen toda todas todo todos tu tus un una unas
+    uno unos usted va vamos van ver vez voy y ya yo`),
+  en: wordSet(`a about after again all also am an and any are as at be because been before being both but by can could
+    did do does doing done each few for from get gets getting go going got had has have having he her here hers him his
+    how i if in into is it its just let like made make may me might more most much must my no nor not now of off on once
+    one only or other our out over own please s same shall she should so some such t tell than that the their them then
+    there these they this those through to too under until up us very was we were what when where which while who whom
+    whose why will with would you your`),
+};
+
+function wordSet(text: string): ReadonlySet<string> {
+  return new Set(text.split(/\s+/));
+}
+
+/** True for a word of either language that says nothing about the subject. Without diacritics, in lower case. */
+export function isFunctionWord(word: string): boolean {
+  return FUNCTION_WORDS.es.has(word) || FUNCTION_WORDS.en.has(word);
+}
+
+/**
+ * The words of a text as the full-text index sees them (SQLite's `unicode61` with `remove_diacritics 2`): runs of
+ * letters and digits, in lower case, without diacritics.
+ */
+export function wordsOf(text: string): string[] {
+  return plain(text).match(/[\p{L}\p{N}]+/gu) ?? [];
+}
+
+/** A text in lower case and without diacritics: "Canción" becomes "cancion". */
+export function plain(text: string): string {
+  return text.normalize("NFD").replace(/\p{M}+/gu, "").toLowerCase();
+}
+
+/** Which of the two languages a text is written in; undefined when nothing tells. */
+export function detectLanguage(text: string): Language | undefined {
+  const sample = text.slice(0, 2000);
+  if (/[¿¡]/.test(sample)) return "es";
+  const words = wordsOf(sample);
+  const score = (language: Language) => words.filter((word) => FUNCTION_WORDS[language].has(word)).length;
+  const [spanish, english] = [score("es"), score("en")];
+  if (spanish !== english) return spanish > english ? "es" : "en";
+  return /[ñáéíóú]/i.test(sample) ? "es" : undefined;
+}

@@ -1,0 +1,53 @@
+import { z } from "@hono/zod-openapi";
+import { CHAT_ROLES } from "../core/types.ts";
+
+/** Shapes of `/api/chat`. */
+
+/** An id of the caller's own making: one line of printable letters. */
+const id = (description: string) =>
+  z.string().min(1).max(200).regex(/^[^\p{Cc}\p{Zl}\p{Zp}]+$/u, "it must be one line of printable letters")
+    .openapi({ description });
+
+export const conversationIdSchema = id("a conversation of the caller's choice; one that is not known begins");
+
+const modeSchema = z.union([z.literal(1), z.literal(2), z.literal(3)], "it must be 1, 2 or 3");
+
+export const chatRequestSchema = z.strictObject({
+  message: z.string().refine((text) => text.trim() !== "", "it is empty"),
+  conversation_id: conversationIdSchema.optional().openapi({ description: "default: a new one" }),
+  cognitive_mode: modeSchema.default(2).openapi({
+    description: "1 all memory, model and web; 2 model grounded in memory; 3 memory alone, without a model",
+  }),
+  role: z.enum(CHAT_ROLES).default("identity_core").openapi({ description: "whose model answers" }),
+  context: z.string().optional().openapi({
+    description: "what the caller sees around the message; the agent may talk about it, and may keep silent",
+  }),
+  user: z.strictObject({ id: id("stable, not the name"), name: z.string().min(1).max(200) }).optional(),
+  stream: z.boolean().default(false).openapi({ description: "events delta, done, error instead of one answer" }),
+}).openapi("ChatRequest");
+
+export const chatAnswerSchema = z.object({
+  content: z.string(),
+  silent: z.boolean().openapi({ description: "true: it chose to say nothing" }),
+  conversation_id: z.string(),
+  cognitive_mode: modeSchema,
+  provider: z.string().nullable().openapi({ description: "null when no model was asked" }),
+  model: z.string().nullable(),
+  fallback: z.boolean(),
+  knowledge_sources: z.array(z.object({
+    kind: z.enum(["working", "learned_knowledge", "episodic", "web", "context"]),
+    source: z.string(),
+    id: z.number().nullable(),
+    heading: z.string().nullable(),
+  })),
+  usage: z.object({
+    input: z.number(),
+    cached_input: z.number(),
+    output: z.number(),
+    reasoning: z.number(),
+    total: z.number(),
+    source: z.enum(["provider", "estimated"]),
+  }).nullable(),
+  cost_usd: z.number().nullable(),
+  latency_ms: z.number(),
+}).openapi("ChatAnswer");

@@ -1,0 +1,128 @@
+import { join, relative, resolve } from "node:path";
+import { formatBytes } from "../core/format.ts";
+import type { Document } from "./learn.ts";
+
+/** A file to learn, or why a path is none. */
+export type Found =
+  | { readonly path: string; readonly bytes: number }
+  | { readonly path: string; readonly problem: string; readonly remedy: string };
+
+/** Endings of the names of files that are learned. */
+const ENDINGS = [".md", ".markdown", ".txt"];
+/** Largest file that is learned: it is read as a whole. */
+const MAX_BYTES = 64 * 1024 * 1024;
+
+/**
+ * The files to learn at a path: itself, or everything with the right ending in a folder and below, by name. Hidden files
+ * and folders are left out; links are followed, each folder once.
+ */
+export async function* findDocuments(path: string): AsyncGenerator<Found> {
+  const info = await look(path);
+  if ("problem" in info) yield info;
+  else if (info.isDirectory) yield* walk(path, new Set());
+  else if (!isText(path)) {
+    yield {
+      path,
+      problem: `Its name ends in none of ${ENDINGS.join(", ")}`,
+      remedy: "Save its text under such a name.",
+    };
+  } else yield asFile(path, info);
+}
+
+/**
+ * Reads a file.
+ * @returns what to learn, or why it cannot be
+ */
+export async function readDocument(path: string): Promise<Document | Extract<Found, { problem: string }>> {
+  let bytes: Uint8Array<ArrayBuffer>;
+  let info: Deno.FileInfo;
+  try {
+    info = await Deno.stat(path);
+    bytes = await Deno.readFile(path);
+  } catch (error) {
+    return { path, ...describe(error, path) };
+  }
+  const text = decodeText(bytes);
+  if (typeof text !== "string") return { path, ...text };
+  return { name: nameOf(path), text, atMs: info.mtime?.getTime() ?? Date.now() };
+}
+
+/** The text of bytes, or why they are none. */
+export function decodeText(bytes: Uint8Array): string | { readonly problem: string; readonly remedy: string } {
+  if (bytes.includes(0)) return { problem: "It is not text: it holds NUL bytes", remedy: "Save it as UTF-8 text." };
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return { problem: "It is not UTF-8 text", remedy: "Convert it, for example with iconv." };
+  }
+}
+
+/** What a file is called in answers: relative to the folder the program runs in, where that is shorter. */
+function nameOf(path: string): string {
+  const name = relative(Deno.cwd(), resolve(path));
+  return (name === "" || name.startsWith("..") ? resolve(path) : name).replaceAll("\\", "/");
+}
+
+async function* walk(folder: string, seen: Set<string>): AsyncGenerator<Found> {
+  let entries: Deno.DirEntry[];
+  try {
+    const real = await Deno.realPath(folder);
+    if (seen.has(real)) return; // a link that leads back
+    seen.add(real);
+    entries = await Array.fromAsync(Deno.readDir(folder));
+  } catch (error) {
+    yield { path: folder, ...describe(error, folder) };
+    return;
+  }
+  for (const { name, isDirectory, isSymlink } of entries.toSorted(byName)) {
+    const path = join(folder, name);
+    if (name.startsWith(".") || !(isDirectory || isSymlink || isText(name))) continue;
+    const info = await look(path);
+    if ("problem" in info) yield info;
+    else if (info.isDirectory) yield* walk(path, seen);
+    else if (isText(name)) yield asFile(path, info);
+  }
+}
+
+function byName(one: Deno.DirEntry, other: Deno.DirEntry): number {
+  return one.name < other.name ? -1 : 1;
+}
+
+async function look(path: string): Promise<Deno.FileInfo | Extract<Found, { problem: string }>> {
+  try {
+    return await Deno.stat(path);
+  } catch (error) {
+    return { path, ...describe(error, path) };
+  }
+}
+
+function asFile(path: string, { isFile, size }: Deno.FileInfo): Found {
+  if (!isFile) return { path, problem: "It is not a regular file", remedy: "Give a text file or a folder." };
+  if (size <= MAX_BYTES) return { path, bytes: size };
+  return {
+    path,
+    problem: `It has ${formatBytes(size)}; ${formatBytes(MAX_BYTES)} is the most that is learned at once`,
+    remedy: "Split it.",
+  };
+}
+
+function isText(path: string): boolean {
+  return ENDINGS.some((ending) => path.toLowerCase().endsWith(ending));
+}
+
+function describe(error: unknown, path: string): { readonly problem: string; readonly remedy: string } {
+  if (error instanceof Deno.errors.NotFound) {
+    return { problem: "There is no such file or folder", remedy: "Correct the path." };
+  }
+  if (error instanceof Deno.errors.NotCapable) {
+    return {
+      problem: "The sandbox of this program does not allow to read it",
+      remedy: `Copy it into this folder, or add "${resolve(path)}" to permissions.default.read in deno.json.`,
+    };
+  }
+  if (error instanceof Deno.errors.FilesystemLoop) {
+    return { problem: "It is a link that leads back to itself", remedy: "Remove that link." };
+  }
+  const name = error instanceof Error ? error.name : typeof error;
+  return { problem: `It cannot be read (${name})`, remedy: "Check the file, its permissions and its disk." };
+}

@@ -1,0 +1,81 @@
+import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
+import type { MemoryStore, NewPassage } from "../storage/memory.ts";
+import { chunksOf } from "./chunks.ts";
+
+/** Something to learn as a whole. */
+export interface Document {
+  /** What it is called from then on: a path, a title. One of the same name is replaced. */
+  readonly name: string;
+  readonly text: string;
+  /** Epoch milliseconds of its last change. */
+  readonly atMs: number;
+}
+
+/** How a document was learned. */
+export interface Learned {
+  readonly name: string;
+  /** `unchanged`: it was known already; `duplicate`: it is, word for word, known under another name. */
+  readonly outcome: "learned" | "unchanged" | "duplicate";
+  /** The name it is known under. */
+  readonly known_as: string;
+  /** Passages it consists of now; 0 unless learned. */
+  readonly passages: number;
+  /** Passages among them that are new. */
+  readonly added: number;
+  readonly added_ids: readonly number[];
+}
+
+export interface LearnOptions {
+  readonly signal: AbortSignal;
+  /** Told the share that is done, 0 to 1, now and then. */
+  readonly onProgress?: (share: number) => void;
+}
+
+/** Passages written in one go; other work goes on in between. */
+const WRITTEN_AT_ONCE = 200;
+
+/**
+ * Learns a document: cuts it into passages and keeps those that are new. What is cut short goes on where it was when the
+ * same is learned again.
+ * @throws StorageError; the reason of the signal
+ */
+export async function learnDocument(store: MemoryStore, document: Document, options: LearnOptions): Promise<Learned> {
+  const { name, text, atMs } = document;
+  const { signal, onProgress = () => {} } = options;
+  const hash = hashOf(text);
+  const known = store.source(name)?.hash === hash ? store.source(name) : store.sourceWithHash(hash);
+  if (known) {
+    const outcome = known.name === name ? "unchanged" : "duplicate";
+    return { name, outcome, known_as: known.name, passages: 0, added: 0, added_ids: [] };
+  }
+  const source = store.beginSource(name);
+  const there = store.hashesOf(source);
+  const kept = new Set<string>();
+  const added: number[] = [];
+  let batch: NewPassage[] = [];
+  let letters = 0;
+  const write = async () => {
+    added.push(...store.addPassages(source, batch, atMs));
+    batch = [];
+    onProgress(Math.min(1, letters / text.length));
+    await setImmediate();
+    signal.throwIfAborted();
+  };
+  for (const { heading, text: piece } of chunksOf(text)) {
+    const passage = { heading, text: piece, hash: hashOf(`${heading}\n${piece}`) };
+    letters += piece.length;
+    if (kept.has(passage.hash)) continue; // it says the same twice
+    kept.add(passage.hash);
+    if (!there.has(passage.hash)) batch.push(passage);
+    if (batch.length === WRITTEN_AT_ONCE) await write();
+  }
+  await write();
+  await store.completeSource(source, hash, kept);
+  return { name, outcome: "learned", known_as: name, passages: kept.size, added: added.length, added_ids: added };
+}
+
+/** SHA-256, in hex. */
+function hashOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

@@ -1,0 +1,159 @@
+import { wordsOf } from "../core/language.ts";
+import type { MemoryStore, Passage, Realm, Term } from "../storage/memory.ts";
+import { isFormOf, queryTerms } from "./terms.ts";
+import { VectorSearch } from "./vector_search.ts";
+
+/** What is looked for. */
+export interface SearchQuery {
+  readonly text: string;
+  /** The same as a vector, and the model that made it. */
+  readonly vector?: { readonly ref: string; readonly values: Float32Array } | undefined;
+  readonly realms: readonly Realm[];
+  /** Passages at most. */
+  readonly limit: number;
+}
+
+/** A passage that was found. */
+export interface Hit {
+  readonly passage: Passage;
+  /** For the order alone. */
+  readonly score: number;
+  /** The share of what was asked that occurs in it, 0 to 1; rare words weigh more. */
+  readonly coverage: number;
+  /** How near its vector is, -1 to 1; null where there is none. */
+  readonly cosine: number | null;
+}
+
+/** What was asked occurs in a passage for this share, or its meaning is as near: it is about it. */
+const RELEVANT = { coverage: 0.4, cosine: 0.55 };
+/** Below this it has hardly anything to do with it. */
+const RELATED = { coverage: 0.25, cosine: 0.4 };
+
+/** Whether a passage is about what was asked, may be, or is not. */
+export function relevanceOf({ coverage, cosine }: Pick<Hit, "coverage" | "cosine">): "relevant" | "related" | "none" {
+  const reaches = (least: typeof RELEVANT) => coverage >= least.coverage || (cosine ?? -1) >= least.cosine;
+  return reaches(RELEVANT) ? "relevant" : reaches(RELATED) ? "related" : "none";
+}
+
+/** Passages of each list that are fused. */
+const CANDIDATES = 32;
+/** The usual constant of reciprocal rank fusion (Cormack, Clarke, Büttcher 2009). */
+const RRF_K = 60;
+/** Weight of each list; the newest come first where the others hardly tell two passages apart. */
+const WEIGHTS = { text: 1, vector: 1, recency: 0.05 };
+/** Relevance against novelty when the passages are chosen (maximal marginal relevance, Carbonell, Goldstein 1998). */
+const MMR_LAMBDA = 0.8;
+/** Ranking one match takes 1 µs: so many of a small memory, and this share of a large one, are ranked at most. */
+const RANKED = { least: 2000, share: 0.08 };
+
+/** A term with how much it says: the rarer the more (the weight that BM25 gives it). */
+interface WeighedTerm extends Term {
+  readonly count: number;
+  readonly idf: number;
+}
+
+interface Candidate extends Hit {
+  readonly words: ReadonlySet<string>;
+}
+
+/** Finds passages by their words and by their meaning. */
+export class MemorySearch {
+  readonly #store: MemoryStore;
+  readonly #vectors: VectorSearch;
+
+  constructor(store: MemoryStore) {
+    this.#store = store;
+    this.#vectors = new VectorSearch(store);
+  }
+
+  /** Bytes the codes of vectors take up in memory. */
+  get vectorBytes(): number {
+    return this.#vectors.bytes;
+  }
+
+  /** The passages that fit best, best first. @throws StorageError */
+  search({ text, vector, realms, limit }: SearchQuery): Hit[] {
+    const terms = queryTerms(text);
+    const weighed = realms.map((realm) => ({ realm, terms: this.#weigh(realm, terms) }));
+    const byText = weighed.map(({ realm, terms }) => this.#matchText(realm, terms));
+    const near = vector ? this.#vectors.nearest(vector.ref, vector.values, realms, CANDIDATES) : [];
+    const lists = [
+      ...byText.map((ids) => ({ weight: WEIGHTS.text, ids })),
+      { weight: WEIGHTS.vector, ids: near.map(({ id }) => id) },
+    ];
+    const passages = this.#store.passages([...new Set(lists.flatMap(({ ids }) => ids))]);
+    const newestFirst = [...passages.values()].toSorted((one, other) => other.at_ms - one.at_ms).map(({ id }) => id);
+    const scores = fuse([...lists, { weight: WEIGHTS.recency, ids: newestFirst }]);
+    const cosines = new Map(near.map(({ id, cosine }) => [id, cosine]));
+    const byKind = new Map(weighed.map(({ realm, terms }) => [realm.kind, terms]));
+    const candidates = [...passages.values()].map((passage): Candidate => {
+      const words = new Set(wordsOf(`${passage.heading} ${passage.text}`));
+      const coverage = coverageOf(byKind.get(passage.kind) ?? [], words);
+      const score = (scores.get(passage.id) ?? 0) * (1 + coverage);
+      return { passage, coverage, score, cosine: cosines.get(passage.id) ?? null, words };
+    });
+    return diversify(candidates, limit);
+  }
+
+  #weigh(realm: Realm, terms: readonly Term[]): WeighedTerm[] {
+    const size = this.#store.size(realm.kind);
+    return terms.map((term) => {
+      const count = this.#store.count(realm, term);
+      return { ...term, count, idf: Math.log(1 + (size - count + 0.5) / (count + 0.5)) };
+    });
+  }
+
+  /** Looks for the rarest words first, and not for those whose many matches would only cost time. */
+  #matchText(realm: Realm, terms: readonly WeighedTerm[]): number[] {
+    const most = RANKED.least + RANKED.share * this.#store.size(realm.kind);
+    const chosen: WeighedTerm[] = [];
+    let ranked = 0;
+    for (const term of terms.toSorted((one, other) => one.count - other.count)) {
+      if (term.count === 0) continue;
+      ranked += term.count;
+      if (chosen.length > 0 && ranked > most) break;
+      chosen.push(term);
+    }
+    return this.#store.match(realm, chosen, CANDIDATES).map(({ id }) => id);
+  }
+}
+
+/** Reciprocal rank fusion: what stands high in several lists comes first. */
+function fuse(lists: readonly { readonly weight: number; readonly ids: readonly number[] }[]): Map<number, number> {
+  const scores = new Map<number, number>();
+  for (const { weight, ids } of lists) {
+    ids.forEach((id, rank) => scores.set(id, (scores.get(id) ?? 0) + weight / (RRF_K + rank + 1)));
+  }
+  return scores;
+}
+
+/** The share of the terms, by weight, that occurs among the words. */
+export function coverageOf(terms: readonly (Term & { readonly idf: number })[], words: Iterable<string>): number {
+  const total = terms.reduce((sum, { idf }) => sum + idf, 0);
+  if (total === 0) return 0;
+  const list = [...words];
+  return terms.reduce((sum, term) => sum + (list.some((word) => isFormOf(term, word)) ? term.idf : 0), 0) / total;
+}
+
+/** Chooses one after the other: the best that says something the chosen ones do not. */
+function diversify(candidates: readonly Candidate[], limit: number): Hit[] {
+  const left = candidates.toSorted((one, other) => other.score - one.score);
+  const top = left[0]?.score ?? 1;
+  const chosen: Candidate[] = [];
+  const likest = new Map<Candidate, number>(); // of each, how like it is to the likest that is chosen
+  while (chosen.length < limit && left.length > 0) {
+    const worth = left.map((each) => MMR_LAMBDA * each.score / top - (1 - MMR_LAMBDA) * (likest.get(each) ?? 0));
+    const [next] = left.splice(worth.indexOf(Math.max(...worth)), 1);
+    if (!next) break;
+    chosen.push(next);
+    for (const each of left) likest.set(each, Math.max(likest.get(each) ?? 0, likeness(each.words, next.words)));
+  }
+  return chosen.map(({ words: _, ...hit }) => hit);
+}
+
+/** The share of words that two passages have in common (Jaccard). */
+function likeness(one: ReadonlySet<string>, other: ReadonlySet<string>): number {
+  const common = one.intersection(other).size;
+  const all = one.size + other.size - common;
+  return all === 0 ? 0 : common / all;
+}

@@ -1,0 +1,305 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { setImmediate, setTimeout } from "node:timers/promises";
+import type {
+  Episode,
+  Forgettable,
+  Forgotten,
+  Marks,
+  MemoryKind,
+  MemoryStats,
+  MemoryStore,
+  MemoryStoreOptions,
+  NewPassage,
+  Passage,
+  Realm,
+  Source,
+  Term,
+  TextMatch,
+} from "./memory.ts";
+import { MEMORY_ID, MEMORY_MIGRATIONS } from "./memory_schema.ts";
+import { scopeOf } from "./scope.ts";
+import { explaining, inTransaction, openDatabase, queryValue } from "./sqlite.ts";
+import { VectorTable } from "./vector_table.ts";
+
+/** Rows deleted in one go; other work goes on in between. */
+const DELETED_AT_ONCE = 500;
+/** How often, and with which pause in milliseconds, the file beside the database is tried to be emptied. */
+const ERASE = { tries: 20, pauseMs: 100 };
+
+const INSERT = `INSERT INTO memories (kind, source_id, conversation_id, user_id, scope, heading, text, hash, at_ms)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+const PASSAGES = `SELECT m.id, m.kind, m.heading, m.text, m.at_ms, coalesce(s.name, m.conversation_id) AS source
+  FROM memories m LEFT JOIN sources s ON s.id = m.source_id WHERE m.id IN (SELECT value FROM json_each(?))`;
+
+/** `memory.db`: passages with their full-text index, exchanges, and vectors. */
+export class MemoryTable implements MemoryStore, Disposable {
+  readonly path: string;
+  readonly vectors: VectorTable;
+  readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  /** @throws StorageError */
+  constructor(options: MemoryStoreOptions) {
+    this.path = options.path;
+    this.#db = openDatabase({ ...options, migrations: MEMORY_MIGRATIONS, applicationId: MEMORY_ID });
+    try {
+      // What is deleted is overwritten, not only unlinked (sqlite.org/pragma.html#pragma_secure_delete).
+      explaining(this.path, () => queryValue(this.#db, "PRAGMA secure_delete = ON"));
+      this.vectors = new VectorTable(this.#db, this.path);
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#db.close();
+  }
+
+  get revision(): string {
+    return explaining(this.path, () => {
+      const others = Object.values(this.#prepare("PRAGMA data_version").get() ?? {})[0];
+      const own = Object.values(this.#prepare("SELECT total_changes()").get() ?? {})[0];
+      return `${others}.${own}`;
+    });
+  }
+
+  get marks(): Marks {
+    return explaining(this.path, () => {
+      const row = this.#prepare("SELECT deletions, forgotten FROM marks").get();
+      return { deletions: Number(row?.deletions), forgotten: Number(row?.forgotten) };
+    });
+  }
+
+  count(realm: Realm, term: Term): number {
+    const table = tableOf(realm);
+    return explaining(this.path, () => {
+      const counted = this.#prepare(`SELECT count(*) AS n FROM ${table} WHERE ${table} MATCH ?`)
+        .get(expressionOf(realm, [term]));
+      return Number(counted?.n);
+    });
+  }
+
+  match(realm: Realm, terms: readonly Term[], limit: number): readonly TextMatch[] {
+    if (terms.length === 0) return [];
+    const table = tableOf(realm);
+    // Words of a heading count double; where a conversation stands nothing does.
+    const weights = realm.kind === "learned_knowledge" ? "2.0, 1.0" : "0.0, 1.0";
+    return explaining(
+      this.path,
+      () =>
+        this.#prepare(
+          `SELECT rowid AS id, -rank AS score FROM ${table}
+            WHERE ${table} MATCH ? AND rank MATCH 'bm25(${weights})' ORDER BY rank LIMIT ?`,
+        ).all(expressionOf(realm, terms), limit).map(({ id, score }) => ({ id: Number(id), score: Number(score) })),
+    );
+  }
+
+  passages(ids: readonly number[]): ReadonlyMap<number, Passage> {
+    return explaining(this.path, () => {
+      const rows = this.#prepare(PASSAGES).all(JSON.stringify(ids));
+      return new Map(rows.map((row) => [Number(row.id), {
+        id: Number(row.id),
+        kind: row.kind === "episodic" ? "episodic" as const : "learned_knowledge" as const,
+        source: String(row.source),
+        heading: String(row.heading),
+        text: String(row.text),
+        at_ms: Number(row.at_ms),
+      }]));
+    });
+  }
+
+  size(kind: MemoryKind): number {
+    const table = kind === "episodic" ? "episodes_fts" : "learned_fts";
+    // The index keeps one short row a passage, which is quicker to count than the passages themselves.
+    return this.#countOf(`SELECT count(*) FROM ${table}_docsize`);
+  }
+
+  addEpisode({ conversation_id, user_id, text, at_ms }: Episode): void {
+    const scope = scopeOf({ kind: "episodic", conversation_id });
+    explaining(this.path, () => {
+      this.#prepare(INSERT).run("episodic", null, conversation_id, user_id, scope, "", text, "", at_ms);
+    });
+  }
+
+  source(name: string): Source | undefined {
+    return this.#findSource("SELECT id, name, hash FROM sources WHERE name = ?", name);
+  }
+
+  sourceWithHash(hash: string): Source | undefined {
+    return this.#findSource("SELECT id, name, hash FROM sources WHERE hash = ? LIMIT 1", hash);
+  }
+
+  beginSource(name: string): Source {
+    return explaining(this.path, () => {
+      this.#prepare(
+        `INSERT INTO sources (name, learned_ms) VALUES (?, ?)
+          ON CONFLICT (name) DO UPDATE SET hash = NULL, learned_ms = excluded.learned_ms`,
+      ).run(name, Date.now());
+      const source = this.source(name);
+      if (!source) throw new Error("A source that was just written is not there");
+      return source;
+    });
+  }
+
+  hashesOf({ id }: Source): ReadonlyMap<string, number> {
+    return explaining(this.path, () => {
+      const rows = this.#prepare("SELECT id, hash FROM memories WHERE source_id = ?").all(id);
+      return new Map(rows.map((row) => [String(row.hash), Number(row.id)]));
+    });
+  }
+
+  addPassages({ id }: Source, passages: readonly NewPassage[], atMs: number): readonly number[] {
+    return explaining(this.path, () => {
+      const insert = this.#prepare(INSERT);
+      return inTransaction(
+        this.#db,
+        () =>
+          passages.map(({ heading, text, hash }) =>
+            Number(insert.run("learned_knowledge", id, null, null, "", heading, text, hash, atMs).lastInsertRowid)
+          ),
+      );
+    });
+  }
+
+  async completeSource(source: Source, hash: string, kept: ReadonlySet<string>): Promise<void> {
+    const gone = [...this.hashesOf(source)].flatMap(([each, id]) => kept.has(each) ? [] : [id]);
+    await this.#deleteAll(gone);
+    explaining(this.path, () => this.#prepare("UPDATE sources SET hash = ? WHERE id = ?").run(hash, source.id));
+    if (gone.length > 0) await this.#erase({ forgotten: false });
+  }
+
+  async deletePassage(id: number): Promise<boolean> {
+    const deleted = explaining(this.path, () =>
+      inTransaction(this.#db, () => {
+        const { changes } = this.#prepare("DELETE FROM memories WHERE id = ? AND kind = 'learned_knowledge'").run(id);
+        if (changes) this.#prepare(FORGET_EMPTY_SOURCES).run();
+        return changes > 0;
+      }));
+    if (deleted) await this.#erase({ forgotten: false });
+    return deleted;
+  }
+
+  async forget(what: Forgettable): Promise<Forgotten> {
+    const sources = this.stats().sources;
+    const passages = "all" in what ? this.#forgetAll() : await this.#deleteAll(this.#idsOf(what));
+    if ("source" in what) {
+      explaining(this.path, () => this.#prepare("DELETE FROM sources WHERE name = ?").run(what.source));
+    }
+    const erased = await this.#erase({ forgotten: !("source" in what) });
+    return { passages, sources: sources - this.stats().sources, erased };
+  }
+
+  sources(): readonly Source[] {
+    return explaining(
+      this.path,
+      () => this.#prepare("SELECT id, name, hash FROM sources ORDER BY name").all().map(toSource),
+    );
+  }
+
+  stats(): MemoryStats {
+    return {
+      sources: this.#countOf("SELECT count(*) FROM sources"),
+      learned_passages: this.size("learned_knowledge"),
+      episodes: this.size("episodic"),
+      vectors: this.#countOf("SELECT count(*) FROM vector_codes"),
+      file_bytes: this.#countOf("PRAGMA page_count") * this.#countOf("PRAGMA page_size"),
+    };
+  }
+
+  #idsOf(what: Exclude<Forgettable, { all: true }>): number[] {
+    const [condition, value] = "source" in what
+      ? ["source_id = (SELECT id FROM sources WHERE name = ?)", what.source]
+      : "user_id" in what
+      ? ["user_id = ?", what.user_id]
+      : ["conversation_id = ?", what.conversation_id];
+    return explaining(
+      this.path,
+      () => this.#prepare(`SELECT id FROM memories WHERE ${condition}`).all(value).map(({ id }) => Number(id)),
+    );
+  }
+
+  async #deleteAll(ids: readonly number[]): Promise<number> {
+    for (let from = 0; from < ids.length; from += DELETED_AT_ONCE) {
+      explaining(this.path, () =>
+        inTransaction(this.#db, () => {
+          const batch = JSON.stringify(ids.slice(from, from + DELETED_AT_ONCE));
+          this.#prepare("DELETE FROM memories WHERE id IN (SELECT value FROM json_each(?))").run(batch);
+        }));
+      await setImmediate();
+    }
+    return ids.length;
+  }
+
+  /** Row by row the index would take minutes; it can be emptied as a whole. */
+  #forgetAll(): number {
+    return explaining(this.path, () =>
+      inTransaction(this.#db, () => {
+        const count = this.#countOf("SELECT count(*) FROM memories");
+        const triggers = this.#db.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all();
+        for (const { name } of triggers) this.#db.exec(`DROP TRIGGER "${name}"`);
+        this.#db.exec(`
+          INSERT INTO learned_fts (learned_fts) VALUES ('delete-all');
+          INSERT INTO episodes_fts (episodes_fts) VALUES ('delete-all');
+          DELETE FROM vectors; DELETE FROM vector_codes; DELETE FROM memories; DELETE FROM sources;`);
+        for (const { sql } of triggers) this.#db.exec(String(sql));
+        return count;
+      }));
+  }
+
+  /**
+   * Tells every program that something is gone, and erases what is left of it: the write-ahead log still holds the old
+   * pages until it is emptied, which whoever reads at the moment prevents. False when that has to wait.
+   */
+  async #erase({ forgotten }: { readonly forgotten: boolean }): Promise<boolean> {
+    explaining(this.path, () => {
+      this.#prepare("UPDATE marks SET deletions = deletions + 1, forgotten = forgotten + ?").run(forgotten ? 1 : 0);
+    });
+    for (let tries = 0; tries < ERASE.tries; tries++) {
+      const blocked = explaining(this.path, () => {
+        queryValue(this.#db, "PRAGMA incremental_vacuum");
+        return queryValue(this.#db, "PRAGMA wal_checkpoint(TRUNCATE)");
+      });
+      if (blocked === 0) return true;
+      await setTimeout(ERASE.pauseMs);
+    }
+    return false;
+  }
+
+  #findSource(sql: string, value: string): Source | undefined {
+    return explaining(this.path, () => {
+      const row = this.#prepare(sql).get(value);
+      return row && toSource(row);
+    });
+  }
+
+  #countOf(sql: string): number {
+    return explaining(this.path, () => Number(Object.values(this.#prepare(sql).get() ?? {})[0]));
+  }
+
+  #prepare(sql: string): StatementSync {
+    const known = this.#statements.get(sql);
+    if (known) return known;
+    const prepared = this.#db.prepare(sql);
+    this.#statements.set(sql, prepared);
+    return prepared;
+  }
+}
+
+const FORGET_EMPTY_SOURCES = `DELETE FROM sources WHERE hash IS NOT NULL AND NOT EXISTS
+  (SELECT 1 FROM memories WHERE source_id = sources.id)`;
+
+function toSource(row: Record<string, unknown>): Source {
+  return { id: Number(row.id), name: String(row.name), hash: row.hash === null ? null : String(row.hash) };
+}
+
+function tableOf({ kind }: Realm): string {
+  return kind === "episodic" ? "episodes_fts" : "learned_fts";
+}
+
+/** An FTS5 query: any of the words, within the realm. */
+function expressionOf(realm: Realm, terms: readonly Term[]): string {
+  const words = terms.map(({ stem, prefix }) => `"${stem}"${prefix ? " *" : ""}`).join(" OR ");
+  if (realm.kind === "learned_knowledge") return words;
+  return `scope : "${scopeOf(realm)}" AND text : (${words})`;
+}
