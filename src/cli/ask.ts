@@ -5,6 +5,7 @@ import { CHAT_ROLES, type GenerateRequest, type ModelResponse, type Role } from 
 import type { Router } from "../router/router.ts";
 import { tell, writeJson, writeOut } from "./output.ts";
 import type { CurrentSession } from "./session.ts";
+import { readStdin } from "./stdin.ts";
 import { listenForStop } from "./stop.ts";
 
 /** Largest prompt read from standard input, in bytes: more than the largest context window in use can hold. */
@@ -68,29 +69,7 @@ async function promptOf(argument: string | undefined): Promise<string> {
       remedy: 'Give one: django-agent ask "Hola, ¿quién eres?"; or - to read it from standard input.',
     });
   }
-  return await readPrompt();
-}
-
-async function readPrompt(): Promise<string> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  let size = 0;
-  let text = "";
-  try {
-    for await (const chunk of Deno.stdin.readable) {
-      size += chunk.length;
-      if (size > MAX_PROMPT_BYTES) {
-        throw dataError(`The prompt is larger than ${MAX_PROMPT_BYTES} bytes`, "Shorten it.");
-      }
-      text += decoder.decode(chunk, { stream: true });
-    }
-    return text + decoder.decode();
-  } catch (error) {
-    if (error instanceof AgentError) throw error;
-    if (error instanceof TypeError) {
-      throw dataError("Standard input is not UTF-8 text", "Convert it first, for example with iconv.");
-    }
-    throw dataError("Standard input cannot be read", "Give it a file or a pipe with the prompt.");
-  }
+  return await readStdin("The prompt", MAX_PROMPT_BYTES);
 }
 
 async function streamAnswer(router: Router, request: GenerateRequest): Promise<void> {
@@ -155,8 +134,4 @@ function parseCount(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("It must be a whole number above 0.");
   return value;
-}
-
-function dataError(message: string, remedy: string): AgentError {
-  return new AgentError(message, { exitCode: EXIT.data, remedy });
 }

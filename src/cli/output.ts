@@ -12,10 +12,15 @@ export function writeOut(text: string): void {
   write(Deno.stdout, text);
 }
 
-/** A line for the person at the keyboard, on standard error. Nobody can be told when that fails. */
+/** A line for the person at the keyboard, on standard error. */
 export function tell(line: string): void {
+  writeError(`${line}\n`);
+}
+
+/** Writes to standard error, exactly as it is. Nobody can be told when that fails. */
+export function writeError(text: string): void {
   try {
-    write(Deno.stderr, `${line}\n`);
+    write(Deno.stderr, text);
   } catch {
     // standard error is closed or full
   }

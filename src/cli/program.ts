@@ -5,8 +5,11 @@ import { sealProcess } from "../privacy/egress.ts";
 import { printable } from "../core/format.ts";
 import type { Composition } from "./agent.ts";
 import { addAsk } from "./ask.ts";
+import { addChat } from "./chat.ts";
 import { addDoctor } from "./doctor.ts";
 import { addInit } from "./init.ts";
+import { addLearn } from "./learn.ts";
+import { addMemory } from "./memory.ts";
 import { addModels } from "./models.ts";
 import { ReaderGoneError, tell, writeJson, writeOut } from "./output.ts";
 import { addPrivacy } from "./privacy.ts";
@@ -16,7 +19,18 @@ import { ResultError } from "./result_error.ts";
 import { addServe } from "./serve.ts";
 import { type AddCommand, type CommonOptions, Session } from "./session.ts";
 
-const COMMANDS: readonly AddCommand[] = [addServe, addAsk, addModels, addUsage, addDoctor, addPrivacy, addInit];
+const COMMANDS: readonly AddCommand[] = [
+  addServe,
+  addAsk,
+  addChat,
+  addLearn,
+  addMemory,
+  addModels,
+  addUsage,
+  addDoctor,
+  addPrivacy,
+  addInit,
+];
 
 /**
  * Runs the program once.

@@ -33,6 +33,7 @@ export function addServe(program: Command, session: CurrentSession): void {
       const { server } = agent.config.models;
       const hostname = host ?? server.host;
       const token = tokenOf(agent, hostname);
+      await agent.chat.prepare();
       const { startServer } = await import("../http/server.ts");
       const running = await startServer({
         program: agent,
@@ -44,9 +45,11 @@ export function addServe(program: Command, session: CurrentSession): void {
         allowedOrigins: server.allowed_origins,
       });
       announce(agent, running.origin, token !== undefined);
+      const vectors = agent.memory.vectors.run(stop.signal);
       await untilAborted(stop.signal);
       tell(`stopping: running answers have ${GRACE_MS / 1000} s to finish; once more ends it at once`);
       await running.stop(GRACE_MS);
+      await vectors;
     });
 }
 

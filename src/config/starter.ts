@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { EMBEDDED_TEXT, modelsPath } from "./load.ts";
+import { EMBEDDED_PROMPTS } from "./prompts.ts";
 import { describeAccess } from "./read_file.ts";
 import { schemaFileText } from "./schema.ts";
 
 export interface StarterOptions {
-  /** Folder for `models.json` and its schema; created when missing. */
+  /** Folder for `models.json`, its schema and the prompts; created when missing. */
   readonly configDir: string;
   /** Where the file for secrets goes. */
   readonly envPath: string;
@@ -42,14 +43,16 @@ const ENV_TEXT = `# Secrets and addresses of django-agent. None is needed to sta
  * @throws AgentError when a file cannot be written
  */
 export async function writeStarter({ configDir, envPath }: StarterOptions): Promise<StarterReport> {
+  const promptsDir = join(configDir, "prompts");
   const report = { written: [] as string[], kept: [] as string[] };
   const files = [
     { path: modelsPath({ dir: configDir }), text: EMBEDDED_TEXT, mode: 0o644 },
     { path: join(configDir, "models.schema.json"), text: schemaFileText(), mode: 0o644 },
+    ...Object.entries(EMBEDDED_PROMPTS).map(([name, text]) => ({ path: join(promptsDir, name), text, mode: 0o644 })),
     { path: envPath, text: ENV_TEXT, mode: 0o600 },
   ];
   try {
-    await Deno.mkdir(configDir, { recursive: true });
+    await Deno.mkdir(promptsDir, { recursive: true });
   } catch (error) {
     throw describeAccess(error, "write", configDir);
   }

@@ -2,15 +2,20 @@ import { join, relative, resolve } from "node:path";
 import { formatBytes } from "../core/format.ts";
 import type { Document } from "./learn.ts";
 
+/** Why something cannot be learned. */
+export interface Unreadable {
+  readonly path: string;
+  readonly problem: string;
+  readonly remedy: string;
+}
+
 /** A file to learn, or why a path is none. */
-export type Found =
-  | { readonly path: string; readonly bytes: number }
-  | { readonly path: string; readonly problem: string; readonly remedy: string };
+export type Found = { readonly path: string } | Unreadable;
 
 /** Endings of the names of files that are learned. */
 const ENDINGS = [".md", ".markdown", ".txt"];
-/** Largest file that is learned: it is read as a whole. */
-const MAX_BYTES = 64 * 1024 * 1024;
+/** Largest text that is learned, in bytes: it is read as a whole. */
+export const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
 
 /**
  * The files to learn at a path: itself, or everything with the right ending in a folder and below, by name. Hidden files
@@ -33,7 +38,7 @@ export async function* findDocuments(path: string): AsyncGenerator<Found> {
  * Reads a file.
  * @returns what to learn, or why it cannot be
  */
-export async function readDocument(path: string): Promise<Document | Extract<Found, { problem: string }>> {
+export async function readDocument(path: string): Promise<Document | Unreadable> {
   let bytes: Uint8Array<ArrayBuffer>;
   let info: Deno.FileInfo;
   try {
@@ -48,7 +53,7 @@ export async function readDocument(path: string): Promise<Document | Extract<Fou
 }
 
 /** The text of bytes, or why they are none. */
-export function decodeText(bytes: Uint8Array): string | { readonly problem: string; readonly remedy: string } {
+function decodeText(bytes: Uint8Array): string | Omit<Unreadable, "path"> {
   if (bytes.includes(0)) return { problem: "It is not text: it holds NUL bytes", remedy: "Save it as UTF-8 text." };
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
@@ -78,9 +83,8 @@ async function* walk(folder: string, seen: Set<string>): AsyncGenerator<Found> {
     const path = join(folder, name);
     if (name.startsWith(".") || !(isDirectory || isSymlink || isText(name))) continue;
     const info = await look(path);
-    if ("problem" in info) yield info;
-    else if (info.isDirectory) yield* walk(path, seen);
-    else if (isText(name)) yield asFile(path, info);
+    if (!("problem" in info) && info.isDirectory) yield* walk(path, seen);
+    else if (isText(name)) yield "problem" in info ? info : asFile(path, info);
   }
 }
 
@@ -88,7 +92,7 @@ function byName(one: Deno.DirEntry, other: Deno.DirEntry): number {
   return one.name < other.name ? -1 : 1;
 }
 
-async function look(path: string): Promise<Deno.FileInfo | Extract<Found, { problem: string }>> {
+async function look(path: string): Promise<Deno.FileInfo | Unreadable> {
   try {
     return await Deno.stat(path);
   } catch (error) {
@@ -98,10 +102,10 @@ async function look(path: string): Promise<Deno.FileInfo | Extract<Found, { prob
 
 function asFile(path: string, { isFile, size }: Deno.FileInfo): Found {
   if (!isFile) return { path, problem: "It is not a regular file", remedy: "Give a text file or a folder." };
-  if (size <= MAX_BYTES) return { path, bytes: size };
+  if (size <= MAX_DOCUMENT_BYTES) return { path };
   return {
     path,
-    problem: `It has ${formatBytes(size)}; ${formatBytes(MAX_BYTES)} is the most that is learned at once`,
+    problem: `It has ${formatBytes(size)}; ${formatBytes(MAX_DOCUMENT_BYTES)} is the most that is learned at once`,
     remedy: "Split it.",
   };
 }
@@ -110,7 +114,7 @@ function isText(path: string): boolean {
   return ENDINGS.some((ending) => path.toLowerCase().endsWith(ending));
 }
 
-function describe(error: unknown, path: string): { readonly problem: string; readonly remedy: string } {
+function describe(error: unknown, path: string): Omit<Unreadable, "path"> {
   if (error instanceof Deno.errors.NotFound) {
     return { problem: "There is no such file or folder", remedy: "Correct the path." };
   }

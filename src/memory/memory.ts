@@ -9,6 +9,7 @@ import type {
   MemoryStats,
   MemoryStore,
   Realm,
+  Source,
 } from "../storage/memory.ts";
 import { type Embedder, VectorKeeper } from "./embedding.ts";
 import { type Document, learnDocument, type Learned, type LearnOptions } from "./learn.ts";
@@ -134,6 +135,11 @@ export class Memory implements Disposable {
     const forgotten = await store.forget(what);
     this.#forgotten = store.marks.forgotten;
     return forgotten;
+  }
+
+  /** Everything that was learned, by name. @throws StorageError */
+  sources(): readonly Source[] {
+    return this.#open().store.sources();
   }
 
   /** @throws StorageError */

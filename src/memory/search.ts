@@ -46,6 +46,9 @@ const MMR_LAMBDA = 0.8;
 /** Ranking one match takes 1 µs: so many of a small memory, and this share of a large one, are ranked at most. */
 const RANKED = { least: 2000, share: 0.08 };
 
+/** In a smaller memory nothing can be said about how rare a word is. */
+const LEAST_SIZE = 200;
+
 /** A term with how much it says: the rarer the more (the weight that BM25 gives it). */
 interface WeighedTerm extends Term {
   readonly count: number;
@@ -96,7 +99,7 @@ export class MemorySearch {
   }
 
   #weigh(realm: Realm, terms: readonly Term[]): WeighedTerm[] {
-    const size = this.#store.size(realm.kind);
+    const size = Math.max(this.#store.size(realm.kind), LEAST_SIZE);
     return terms.map((term) => {
       const count = this.#store.count(realm, term);
       return { ...term, count, idf: Math.log(1 + (size - count + 0.5) / (count + 0.5)) };

@@ -1,0 +1,43 @@
+import { COGNITIVE_MODES, type CognitiveMode } from "../core/types.ts";
+
+/** What a line at the terminal asks for. */
+export type LineCommand =
+  | { readonly type: "say"; readonly message: string }
+  | { readonly type: "mode"; readonly mode: CognitiveMode }
+  | { readonly type: "reset" | "sources" | "quit" | "help" | "nothing" }
+  | { readonly type: "unknown"; readonly problem: string };
+
+/** What /help says. */
+export const COMMAND_HELP = `/mode 1|2|3   1 everything and the web, 2 memory and model, 3 memory alone
+/sources      where the last answer comes from
+/reset        forget what was said in this conversation
+/quit         leave (so does Ctrl-D); Ctrl-C stops an answer
+//…           say something that begins with a slash`;
+
+/** Reads a line. Only a slash at its very beginning makes a command. */
+export function parseLine(line: string): LineCommand {
+  if (line.trim() === "") return { type: "nothing" };
+  if (line.startsWith("//")) return { type: "say", message: line.slice(1) };
+  if (!line.startsWith("/")) return { type: "say", message: line };
+  const [name = "", argument] = line.trim().toLowerCase().split(/\s+/);
+  switch (name) {
+    case "/mode": {
+      const mode = parseMode(argument ?? "");
+      return mode === undefined
+        ? { type: "unknown", problem: "Write /mode 1, /mode 2 or /mode 3." }
+        : { type: "mode", mode };
+    }
+    case "/reset":
+    case "/sources":
+    case "/quit":
+    case "/help":
+      return { type: name.slice(1) as "reset" | "sources" | "quit" | "help" };
+    default:
+      return { type: "unknown", problem: `There is no ${name}; /help lists what there is.` };
+  }
+}
+
+/** Undefined when there is no such mode. */
+export function parseMode(text: string): CognitiveMode | undefined {
+  return COGNITIVE_MODES.find((mode) => String(mode) === text);
+}

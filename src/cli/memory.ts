@@ -1,0 +1,148 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { AgentError, EXIT } from "../core/errors.ts";
+import { formatBytes, printable } from "../core/format.ts";
+import { type Hit, relevanceOf } from "../memory/search.ts";
+import type { Forgettable } from "../storage/memory.ts";
+import { paint, table, tell, writeJson, writeOut } from "./output.ts";
+import type { CurrentSession } from "./session.ts";
+import { listenForStop } from "./stop.ts";
+
+const DEFAULT_LIMIT = 5;
+const MOST_RESULTS = 50;
+
+/** `memory`: looking at what is remembered, and forgetting it. */
+export function addMemory(program: Command, session: CurrentSession): void {
+  const memory = program.command("memory")
+    .description("Search what it remembers, list it, forget it")
+    .addHelpText(
+      "after",
+      '\nExample:\n  django-agent memory search "when are the tomatoes watered"\n  django-agent memory forget --source notes/garden.md',
+    );
+  addSearch(memory, session);
+  addList(memory, session);
+  addForget(memory, session);
+}
+
+interface SearchOptions {
+  readonly conversation?: string;
+  readonly limit: number;
+  readonly json?: true;
+}
+
+function addSearch(memory: Command, session: CurrentSession): void {
+  memory.command("search")
+    .description("Show the passages that fit best")
+    .argument("<query>", "a question or some words")
+    .option("--conversation <id>", "look through the exchanges of this conversation too")
+    .option("--limit <count>", "how many at most", parseLimit, DEFAULT_LIMIT)
+    .option("--json", "print the passages as JSON and nothing else")
+    .addHelpText("after", '\nExample:\n  django-agent memory search "boiler pressure" --limit 3')
+    .action(async (query: string, { conversation, limit, json }: SearchOptions) => {
+      await using agent = await session().open();
+      using stop = listenForStop();
+      const realms = [
+        { kind: "learned_knowledge" as const },
+        ...(conversation === undefined ? [] : [{ kind: "episodic" as const, conversation_id: conversation }]),
+      ];
+      const hits = await agent.memory.search({ text: query, realms, limit }, stop.signal);
+      if (json) writeJson(hits.map(toJson));
+      else if (hits.length === 0) writeOut("Nothing is remembered about that.\n");
+      else writeOut(hits.map(render).join("\n"));
+    });
+}
+
+function toJson(hit: Hit): object {
+  const { passage: { at_ms, ...passage }, coverage, cosine } = hit;
+  return { ...passage, at: new Date(at_ms).toISOString(), relevance: relevanceOf(hit), coverage, cosine };
+}
+
+function render(hit: Hit): string {
+  const { id, source, heading, text } = hit.passage;
+  const title = [source, heading].filter((part) => part !== "").join(" · ");
+  const remark = relevanceOf(hit) === "relevant" ? "" : "  (may have to do with it)";
+  return `${paint.bold(printable(`#${id}  ${title}`))}${remark}\n${printable(text)}\n`;
+}
+
+function addList(memory: Command, session: CurrentSession): void {
+  memory.command("list")
+    .description("Show what was learned, and how much is remembered")
+    .option("--json", "print it as JSON and nothing else")
+    .addHelpText("after", "\nExample:\n  django-agent memory list")
+    .action(async ({ json }: { json?: true }) => {
+      await using agent = await session().open();
+      const sources = agent.memory.sources();
+      const stats = agent.memory.stats();
+      if (json) {
+        return writeJson({ ...stats, sources: sources.map(({ name, hash }) => ({ name, complete: hash !== null })) });
+      }
+      const rows = sources.map(({ name, hash }) => [printable(name), hash === null ? "interrupted" : "learned"]);
+      if (rows.length > 0) writeOut(`${table([["source", "state"], ...rows])}\n`);
+      const { learned_passages, episodes, vectors, file_bytes } = stats;
+      writeOut(
+        `${learned_passages} learned passages, ${episodes} exchanges, ${vectors} vectors; ${formatBytes(file_bytes)}\n`,
+      );
+    });
+}
+
+interface ForgetOptions {
+  readonly conversation?: string;
+  readonly user?: string;
+  readonly source?: string;
+  readonly all?: true;
+  readonly yes?: true;
+  readonly json?: true;
+}
+
+function addForget(memory: Command, session: CurrentSession): void {
+  memory.command("forget")
+    .description("Delete for good: text, index, vectors, and the bytes they were made of")
+    .option("--conversation <id>", "every exchange of this conversation")
+    .option("--user <id>", "every exchange with this person")
+    .option("--source <name>", "what was learned from this source; `memory list` names them")
+    .option("--all", "everything; needs --yes")
+    .option("--yes", "really everything")
+    .option("--json", "print how much it was as JSON and nothing else")
+    .addHelpText("after", "\nExample:\n  django-agent memory forget --conversation terminal")
+    .action(async (options: ForgetOptions) => {
+      const what = forgettableOf(options);
+      await using agent = await session().open();
+      const forgotten = await agent.memory.forget(what);
+      if (options.json) writeJson(forgotten);
+      else writeOut(`forgotten: ${count(forgotten.passages, "passage")}, ${count(forgotten.sources, "source")}\n`);
+      if (forgotten.erased) return;
+      tell("note: another program was reading, so old bytes still lie in the file beside the database");
+      tell("→ Run the same again, or stop that program: they go as soon as nobody reads.");
+    });
+}
+
+/** Exactly one of the choices. */
+function forgettableOf({ conversation, user, source, all, yes }: ForgetOptions): Forgettable {
+  const choices: Forgettable[] = [
+    ...(conversation === undefined ? [] : [{ conversation_id: conversation }]),
+    ...(user === undefined ? [] : [{ user_id: user }]),
+    ...(source === undefined ? [] : [{ source }]),
+    ...(all ? [{ all }] : []),
+  ];
+  const [what, more] = choices;
+  if (!what || more) {
+    throw usageError("It is not clear what to forget", "Give exactly one of --conversation, --user, --source, --all.");
+  }
+  if ("all" in what && !yes) throw usageError("This would delete everything it remembers", "Add --yes if you mean it.");
+  return what;
+}
+
+function usageError(message: string, remedy: string): AgentError {
+  return new AgentError(message, { exitCode: EXIT.usage, remedy });
+}
+
+function count(number: number, word: string): string {
+  return number === 1 ? `1 ${word}` : `${number.toLocaleString("en")} ${word}s`;
+}
+
+function parseLimit(text: string): number {
+  const limit = Number(text);
+  if (!/^\d+$/.test(text) || limit < 1 || limit > MOST_RESULTS) {
+    throw new InvalidArgumentError(`It must be a whole number from 1 to ${MOST_RESULTS}.`);
+  }
+  return limit;
+}
