@@ -131,14 +131,18 @@ interface MindParts {
 function createMind({ configDir, dataDir, seal }: AgentOptions, { router, events, parts, settings }: MindParts) {
   const warn = (code: string) => (message: string, remedy: string) =>
     events.emit("system.warning", { code, message, remedy });
-  const path = `${dataDir}/memory.db`;
-  const onSetAside = (aside: string) =>
-    warn("memory")(
-      `The database ${path} was damaged: it is now ${aside}, and a new one was begun`,
-      "Learn again what you had taught it.",
-    );
   const memory = new Memory({
-    openStore: () => new MemoryTable({ path, busyTimeoutMs: MEMORY_WAIT_MS, onSetAside }),
+    path: `${dataDir}/memory.db`,
+    openStore: (path) =>
+      new MemoryTable({
+        path,
+        busyTimeoutMs: MEMORY_WAIT_MS,
+        onSetAside: (aside) =>
+          warn("memory")(
+            `The database ${path} was damaged: it is now ${aside}, and a new one was begun`,
+            "Learn again what you had taught it.",
+          ),
+      }),
     embedder: createEmbedder(router),
     warn: warn("memory"),
   });

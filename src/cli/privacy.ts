@@ -38,6 +38,9 @@ function printReport(report: PrivacyReport): void {
     ]),
   ]));
   writeOut(`\nCounts of tokens, and nothing of what was said, go to: ${describeUsage(report.usage)}\n`);
+  const { memory: { file, exchanges_kept }, web_search } = report;
+  writeOut(`What was learned${exchanges_kept ? " and talked about" : ""} is kept in: ${file} only\n`);
+  writeOut(`Mode 1 searches the web through: ${web_search ?? "nobody"}\n`);
   writeOut("\nWho has been asked so far, by every run on this data folder:\n");
   writeOut(table([
     ["origin", "where", "requests", "sent", "received", "last"],

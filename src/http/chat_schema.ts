@@ -3,12 +3,16 @@ import { CHAT_ROLES } from "../core/types.ts";
 
 /** Shapes of `/api/chat`. */
 
-/** An id of the caller's own making: one line of printable letters. */
-const id = (description: string) =>
-  z.string().min(1).max(200).regex(/^[^\p{Cc}\p{Zl}\p{Zp}]+$/u, "it must be one line of printable letters")
-    .openapi({ description });
+/** One line of printable letters. */
+export const lineSchema = (most: number) =>
+  z.string().min(1).max(most).refine(
+    (text) => !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(text) && text.isWellFormed(),
+    "it must be one line of printable letters",
+  );
 
-export const conversationIdSchema = id("a conversation of the caller's choice; one that is not known begins");
+export const conversationIdSchema = lineSchema(200).openapi({
+  description: "a conversation of the caller's choice; one that is not known begins",
+});
 
 const modeSchema = z.union([z.literal(1), z.literal(2), z.literal(3)], "it must be 1, 2 or 3");
 
@@ -22,7 +26,10 @@ export const chatRequestSchema = z.strictObject({
   context: z.string().optional().openapi({
     description: "what the caller sees around the message; the agent may talk about it, and may keep silent",
   }),
-  user: z.strictObject({ id: id("stable, not the name"), name: z.string().min(1).max(200) }).optional(),
+  user: z.strictObject({
+    id: lineSchema(200).openapi({ description: "stays the same when the name changes" }),
+    name: z.string().min(1).max(200),
+  }).optional(),
   stream: z.boolean().default(false).openapi({ description: "events delta, done, error instead of one answer" }),
 }).openapi("ChatRequest");
 

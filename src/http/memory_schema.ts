@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { MEMORY_KINDS } from "../storage/memory.ts";
-import { conversationIdSchema } from "./chat_schema.ts";
+import { conversationIdSchema, lineSchema } from "./chat_schema.ts";
 
 /** Shapes of `/api/memory/…`. */
 
@@ -30,7 +30,7 @@ export const memoryHitsSchema = z.object({
 
 export const teachSchema = z.strictObject({
   content: text.openapi({ description: "text or Markdown" }),
-  source: z.string().min(1).max(500).regex(/^[^\p{Cc}]+$/u).optional().openapi({
+  source: lineSchema(500).optional().openapi({
     description: "what it is called; what was taught under the same name is replaced; default: a name of its own",
   }),
 }).openapi("Teach");

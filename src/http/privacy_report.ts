@@ -12,13 +12,14 @@ export type PrivacyReport = z.output<typeof privacySchema>;
 
 /** Asks the sandbox, the configuration and the ledger. */
 export async function createPrivacyReport(program: Program): Promise<PrivacyReport> {
-  const { router, ledger, seal, usage } = program;
+  const { router, ledger, seal, usage, memory, config } = program;
   const { models, profile, providers } = router.snapshot;
   const origins = [...providers].flatMap(([id, slot]) =>
     ("provider" in slot ? slot.provider.origin : models.providers[id]?.base_url) ?? []
   );
   const { origin: shared, problem } = usage.sharing;
   if (shared !== null) origins.push(shared);
+  if (config.models.chat.searxng_url !== undefined) origins.push(config.models.chat.searxng_url);
   const hosts = new Set([...LOOPBACK_HOSTS, ...origins.map(hostAndPort), ...CLOUD_HOSTS, ...DISCORD_HOSTS]);
   return {
     sealed: seal.sealed,
@@ -29,6 +30,8 @@ export async function createPrivacyReport(program: Program): Promise<PrivacyRepo
     sandbox: [...await queryHosts([...hosts])],
     providers: Object.keys(models.providers).map((id) => describeProvider(program, id)),
     usage: { file: usage.path, shared, problem },
+    memory: { file: memory.path, exchanges_kept: config.models.chat.remember_exchanges },
+    web_search: config.models.chat.searxng_url ?? null,
     egress: ledger.entries(),
   };
 }

@@ -198,6 +198,11 @@ export const privacySchema = z.object({
     shared: z.string().nullable().openapi({ description: "the table shared with other machines" }),
     problem: z.string().nullable().openapi({ description: "why usage is not shared although DATABASE_URL is set" }),
   }),
+  memory: z.object({
+    file: z.string().openapi({ description: "where it is kept what was learned and talked about, on this machine" }),
+    exchanges_kept: z.boolean(),
+  }),
+  web_search: z.string().nullable().openapi({ description: "where mode 1 sends what is asked; null: nowhere" }),
   egress: z.array(z.object({
     origin: z.string(),
     local: z.boolean(),

@@ -19,8 +19,10 @@ import { unitVector } from "./vector_search.ts";
 import { WorkingMemory, type WorkingMessage } from "./working.ts";
 
 export interface MemoryOptions {
+  /** Where the database lies. */
+  readonly path: string;
   /** Opens the database. @throws StorageError */
-  readonly openStore: () => MemoryStore & Disposable;
+  readonly openStore: (path: string) => MemoryStore & Disposable;
   readonly embedder: Embedder;
   /** Tells a person what they should act on. */
   readonly warn: (message: string, remedy: string) => void;
@@ -65,6 +67,11 @@ export class Memory implements Disposable {
   [Symbol.dispose](): void {
     this.#opened?.store[Symbol.dispose]();
     this.#opened = undefined;
+  }
+
+  /** Where the database lies, whether it is open or not. */
+  get path(): string {
+    return this.#options.path;
   }
 
   /** Bytes that the codes of vectors take up in memory. */
@@ -183,7 +190,7 @@ export class Memory implements Disposable {
 
   #open() {
     if (this.#opened) return this.#opened;
-    const store = this.#options.openStore();
+    const store = this.#options.openStore(this.path);
     this.#forgotten = store.marks.forgotten;
     return this.#opened = { store, search: new MemorySearch(store) };
   }

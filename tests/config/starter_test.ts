@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { loadEnv } from "../../src/config/env.ts";
 import { EMBEDDED_TEXT, loadConfig } from "../../src/config/load.ts";
+import { EMBEDDED_PROMPTS } from "../../src/config/prompts.ts";
 import { schemaFileText } from "../../src/config/schema.ts";
 import { writeStarter } from "../../src/config/starter.ts";
 import { AgentError, EXIT } from "../../src/core/errors.ts";
@@ -11,7 +12,13 @@ Deno.test("writeStarter() writes a configuration and an .env that load", async (
   await inNewFolder(async (root) => {
     const [configDir, envPath] = [join(root, "deep", "config"), join(root, ".env")];
     const { written, kept } = await writeStarter({ configDir, envPath });
-    assert.deepEqual(written, [join(configDir, "models.json"), join(configDir, "models.schema.json"), envPath]);
+    const prompts = Object.keys(EMBEDDED_PROMPTS).map((name) => join(configDir, "prompts", name));
+    assert.deepEqual(written, [
+      join(configDir, "models.json"),
+      join(configDir, "models.schema.json"),
+      ...prompts,
+      envPath,
+    ]);
     assert.deepEqual(kept, []);
     assert.equal((await loadConfig({ dir: configDir })).text, EMBEDDED_TEXT);
     assert.equal(await Deno.readTextFile(join(configDir, "models.schema.json")), schemaFileText());
@@ -33,7 +40,8 @@ Deno.test("writeStarter() never overwrites, and says what it kept", async () => 
     await Deno.writeTextFile(envPath, "GROQ_API_KEY=mine");
     await Deno.writeTextFile(join(root, "models.json"), "mine");
     const { written, kept } = await writeStarter({ configDir: root, envPath });
-    assert.deepEqual(written, [join(root, "models.schema.json")]);
+    assert.deepEqual(written.slice(0, 1), [join(root, "models.schema.json")]);
+    assert.equal(written.length, 1 + Object.keys(EMBEDDED_PROMPTS).length);
     assert.deepEqual(kept, [join(root, "models.json"), envPath]);
     assert.equal(await Deno.readTextFile(envPath), "GROQ_API_KEY=mine");
     assert.equal(await Deno.readTextFile(join(root, "models.json")), "mine");

@@ -3,15 +3,20 @@ import { createFolder, runProgram, writeModels } from "../support/program.ts";
 
 const SHIPPED = new URL("../../config/", import.meta.url);
 
+const PROMPTS = ["persona", "rules"].flatMap((name) => [`prompts/${name}.es.md`, `prompts/${name}.en.md`])
+  .concat(["prompts/texts.es.json", "prompts/texts.en.json"]);
+
 Deno.test("init writes a starter that loads, with a .env for its owner only", async () => {
   await using folder = await createFolder();
   const { code, stdout, stderr } = await runProgram(["init"], { folder: folder.path });
   assert.deepEqual({ code, stdout }, { code: 0, stdout: "" });
-  assert.equal(
-    stderr,
-    "written  config/models.json\nwritten  config/models.schema.json\nwritten  .env\n",
-  );
-  for (const name of ["models.json", "models.schema.json"]) {
+  assert.deepEqual(stderr.trimEnd().split("\n"), [
+    "written  config/models.json",
+    "written  config/models.schema.json",
+    ...PROMPTS.map((name) => `written  config/${name}`),
+    "written  .env",
+  ]);
+  for (const name of ["models.json", "models.schema.json", ...PROMPTS]) {
     const written = await Deno.readTextFile(`${folder.path}/config/${name}`);
     assert.equal(written, await Deno.readTextFile(new URL(name, SHIPPED)));
   }
@@ -34,6 +39,7 @@ Deno.test("init touches nothing that exists, and writes what is missing", async 
   assert.equal(code, 0, stderr);
   assert.deepEqual(stderr.trimEnd().split("\n"), [
     "written  config/models.schema.json",
+    ...PROMPTS.map((name) => `written  config/${name}`),
     "kept     config/models.json (it was there already)",
     "kept     .env (it was there already)",
   ]);
