@@ -163,15 +163,21 @@ Deno.test("the program still works once it is bundled and minified, as the binar
     cwd: ROOT,
   }).output();
   assert.equal(bundled.code, 0, new TextDecoder().decode(bundled.stderr));
-  const run = async (...args: string[]) => {
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+  const runOn = async (stdin: string, ...args: string[]) => {
+    const child = new Deno.Command(Deno.execPath(), {
       args: ["run", "-q", "--no-config", "--ignore-env", ...deriveRunFlags(), program, ...args],
       cwd: folder.path,
       env: { OLLAMA_HOST: ollama.origin, DENO_NO_UPDATE_CHECK: "1" },
-    }).output();
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    await new Blob([stdin]).stream().pipeTo(child.stdin);
+    const { code, stdout, stderr } = await child.output();
     assert.equal(code, 0, new TextDecoder().decode(stderr));
     return new TextDecoder().decode(stdout);
   };
+  const run = (...args: string[]) => runOn("", ...args);
   try {
     // Each waits for locks and disposals that the minifier has been seen to drop.
     assert.equal(await run("ask", "Hola"), "Hola, soy Django.");
@@ -179,6 +185,10 @@ Deno.test("the program still works once it is bundled and minified, as the binar
     await run("models", "assign", "technical", "ollama/llama3.2");
     assert.match(await run("privacy"), new RegExp(ollama.origin));
     assert.match(await run("doctor"), /data folder: .\/data can be written/);
+    await runOn("Los tomates se riegan cada dos días.", "learn", "-", "--source", "huerto");
+    assert.match(await run("memory", "search", "tomate"), /cada dos días/);
+    const two = await runOn("Hola\n¿Sigues ahí?\n", "chat"); // the second waits for the turn of the first
+    assert.equal(two, "Hola, soy Django.\nHola, soy Django.\n");
   } finally {
     await ollama.stop();
   }

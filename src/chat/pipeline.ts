@@ -238,7 +238,8 @@ export class Pipeline implements Chat {
     const fit = (window: number) =>
       fitPrompt(parts, lettersFor(window, this.#ratios.of(ref), parts.history.length + 2));
     const [first, second] = [fit(contextTokens), fit(smallest)];
-    return lettersOf(layOut(second)) < lettersOf(layOut(first)) ? [first, second] : [first];
+    const shorter = second !== parts && lettersOf(layOut(second)) < lettersOf(layOut(first));
+    return shorter ? [first, second] : [first];
   }
 
   #learnRatio({ provider, model, usage }: ModelResponse, messages: readonly Message[]): void {

@@ -1,5 +1,6 @@
 import type { Prompts, Texts } from "../config/prompts.ts";
 import type { Language } from "../core/language.ts";
+import { once } from "../core/once.ts";
 import type { Message } from "../core/types.ts";
 import type { Recalled } from "../memory/recall.ts";
 import type { WorkingMessage } from "../memory/working.ts";
@@ -45,7 +46,7 @@ export function layOut({ prompts, language, history, message, notes }: PromptPar
 
 /**
  * Makes a prompt fit: of what was said the older half goes, as often as it takes, so that the rest stays the same for
- * many messages to come; then the weakest of what is remembered. Persona and rules stay.
+ * many messages to come; then the weakest of what is remembered; then the middle of the context. Persona and rules stay.
  */
 export function fitPrompt(parts: PromptParts, letters: number): PromptParts {
   if (lettersOf(layOut(parts)) <= letters) return parts;
@@ -59,7 +60,25 @@ export function fitPrompt(parts: PromptParts, letters: number): PromptParts {
   if (notes.web && notes.web.length > 0) {
     return fitPrompt({ ...parts, notes: { ...notes, web: notes.web.slice(0, -1) } }, letters);
   }
+  const over = lettersOf(layOut(parts)) - letters;
+  const { context = "" } = notes;
+  if (context.length > LEAST_CONTEXT) {
+    const shorter = shortenMiddle(context, Math.max(LEAST_CONTEXT, context.length - over - CONTEXT_RESERVE));
+    return { ...parts, notes: { ...notes, context: shorter } };
+  }
   return parts; // the router says what does not fit
+}
+
+/** Letters of a context that are always told, and those that its bars may take up. */
+const LEAST_CONTEXT = 500;
+const CONTEXT_RESERVE = 500;
+
+/** What a context begins with says where one is, what it ends with is the latest: lines in between go. */
+function shortenMiddle(text: string, letters: number): string {
+  const head = text.slice(0, letters / 4);
+  const tail = text.slice(-(letters - head.length));
+  const [first, last] = [head.lastIndexOf("\n"), tail.indexOf("\n")];
+  return `${head.slice(0, first < 0 ? head.length : first)}\n…\n${tail.slice(last + 1)}`.toWellFormed();
 }
 
 function writeNotes(texts: Texts, language: Language, notes: Notes): string {
@@ -89,11 +108,22 @@ function headOf(texts: Texts, language: Language, { kind, source, heading, at_ms
 
 const LOCALES: Readonly<Record<Language, string>> = { es: "es-ES", en: "en-GB" };
 
+/** Made when first wanted: each takes longer to make than everything else that belongs to a prompt. */
+const FORMATS = {
+  moment: byLanguage({ dateStyle: "full", timeStyle: "short" }),
+  date: byLanguage({ dateStyle: "long" }),
+};
+
+function byLanguage(options: Intl.DateTimeFormatOptions): Readonly<Record<Language, () => Intl.DateTimeFormat>> {
+  const format = (language: Language) => once(() => new Intl.DateTimeFormat(LOCALES[language], options));
+  return { es: format("es"), en: format("en") };
+}
+
 function formatMoment(moment: Date, language: Language): string {
-  return moment.toLocaleString(LOCALES[language], { dateStyle: "full", timeStyle: "short" });
+  return FORMATS.moment[language]().format(moment);
 }
 
 /** A day for people: `26 de noviembre de 2026`, `26 November 2026`. */
 export function formatDate(ms: number, language: Language): string {
-  return new Date(ms).toLocaleDateString(LOCALES[language], { dateStyle: "long" });
+  return FORMATS.date[language]().format(ms);
 }

@@ -34,12 +34,17 @@ export function isFunctionWord(word: string): boolean {
  * letters and digits, in lower case, without diacritics.
  */
 export function wordsOf(text: string): string[] {
-  return plain(text).match(/[\p{L}\p{N}]+/gu) ?? [];
+  const letters = plain(text);
+  // Most texts have nothing but these left, and they are found twice as fast.
+  const words = NOT_ASCII.test(letters) ? letters.match(/[\p{L}\p{N}]+/gu) : letters.match(/[a-z0-9]+/g);
+  return words ?? [];
 }
+
+const NOT_ASCII = /[\u0080-\uffff]/;
 
 /** A text in lower case and without diacritics: "Canción" becomes "cancion". */
 export function plain(text: string): string {
-  return text.normalize("NFD").replace(/\p{M}+/gu, "").toLowerCase();
+  return (NOT_ASCII.test(text) ? text.normalize("NFD").replace(/\p{M}+/gu, "") : text).toLowerCase();
 }
 
 /** Which of the two languages a text is written in; undefined when nothing tells. */

@@ -46,6 +46,7 @@ export async function learnDocument(store: MemoryStore, document: Document, opti
   const hash = hashOf(text);
   const known = store.source(name)?.hash === hash ? store.source(name) : store.sourceWithHash(hash);
   if (known) {
+    if (known.name !== name && store.source(name)) await store.forget({ source: name }); // what it said before
     const outcome = known.name === name ? "unchanged" : "duplicate";
     return { name, outcome, known_as: known.name, passages: 0, added: 0, added_ids: [] };
   }
@@ -58,7 +59,7 @@ export async function learnDocument(store: MemoryStore, document: Document, opti
   const write = async () => {
     added.push(...store.addPassages(source, batch, atMs));
     batch = [];
-    onProgress(Math.min(1, letters / text.length));
+    onProgress(Math.min(1, letters / Math.max(1, text.length)));
     await setImmediate();
     signal.throwIfAborted();
   };

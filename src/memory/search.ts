@@ -36,7 +36,9 @@ export function relevanceOf({ coverage, cosine }: Pick<Hit, "coverage" | "cosine
 }
 
 /** Passages of each list that are fused. */
-const CANDIDATES = 32;
+const CANDIDATES = 24;
+/** Passages looked at more closely for each one that is wanted. */
+const LOOKED_AT = 2;
 /** The usual constant of reciprocal rank fusion (Cormack, Clarke, Büttcher 2009). */
 const RRF_K = 60;
 /** Weight of each list; the newest come first where the others hardly tell two passages apart. */
@@ -44,8 +46,10 @@ const WEIGHTS = { text: 1, vector: 1, recency: 0.05 };
 /** Relevance against novelty when the passages are chosen (maximal marginal relevance, Carbonell, Goldstein 1998). */
 const MMR_LAMBDA = 0.8;
 /** Ranking one match takes 1 µs: so many of a small memory, and this share of a large one, are ranked at most. */
-const RANKED = { least: 2000, share: 0.08 };
+const RANKED = { least: 1000, share: 0.06 };
 
+/** Words whose counts are kept. */
+const MOST_COUNTS = 5000;
 /** In a smaller memory nothing can be said about how rare a word is. */
 const LEAST_SIZE = 200;
 
@@ -63,6 +67,8 @@ interface Candidate extends Hit {
 export class MemorySearch {
   readonly #store: MemoryStore;
   readonly #vectors: VectorSearch;
+  /** Of what was learned: how many passages contain a word, as long as there are so many passages. */
+  #counts = { size: 0, ofTerms: new Map<string, number>() };
 
   constructor(store: MemoryStore) {
     this.#store = store;
@@ -80,35 +86,51 @@ export class MemorySearch {
     const weighed = realms.map((realm) => ({ realm, terms: this.#weigh(realm, terms) }));
     const byText = weighed.map(({ realm, terms }) => this.#matchText(realm, terms));
     const near = vector ? this.#vectors.nearest(vector.ref, vector.values, realms, CANDIDATES) : [];
-    const lists = [
+    const scores = fuse([
       ...byText.map((ids) => ({ weight: WEIGHTS.text, ids })),
       { weight: WEIGHTS.vector, ids: near.map(({ id }) => id) },
-    ];
-    const passages = this.#store.passages([...new Set(lists.flatMap(({ ids }) => ids))]);
-    const newestFirst = [...passages.values()].toSorted((one, other) => other.at_ms - one.at_ms).map(({ id }) => id);
-    const scores = fuse([...lists, { weight: WEIGHTS.recency, ids: newestFirst }]);
+    ]);
+    const best = [...scores.keys()].toSorted((one, other) => (scores.get(other) ?? 0) - (scores.get(one) ?? 0));
+    const passages = this.#store.passages(best.slice(0, limit * LOOKED_AT));
+    const newest = [...passages.values()].toSorted((one, other) => other.at_ms - one.at_ms).map(({ id }) => id);
+    const recency = fuse([{ weight: WEIGHTS.recency, ids: newest }]);
     const cosines = new Map(near.map(({ id, cosine }) => [id, cosine]));
     const byKind = new Map(weighed.map(({ realm, terms }) => [realm.kind, terms]));
     const candidates = [...passages.values()].map((passage): Candidate => {
       const words = new Set(wordsOf(`${passage.heading} ${passage.text}`));
       const coverage = coverageOf(byKind.get(passage.kind) ?? [], words);
-      const score = (scores.get(passage.id) ?? 0) * (1 + coverage);
+      const score = ((scores.get(passage.id) ?? 0) + (recency.get(passage.id) ?? 0)) * (1 + coverage);
       return { passage, coverage, score, cosine: cosines.get(passage.id) ?? null, words };
     });
     return diversify(candidates, limit);
   }
 
   #weigh(realm: Realm, terms: readonly Term[]): WeighedTerm[] {
-    const size = Math.max(this.#store.size(realm.kind), LEAST_SIZE);
+    const size = this.#store.size(realm.kind);
     return terms.map((term) => {
-      const count = this.#store.count(realm, term);
-      return { ...term, count, idf: Math.log(1 + (size - count + 0.5) / (count + 0.5)) };
+      const count = this.#countOf(realm, term, size);
+      return { ...term, count, idf: Math.log(1 + (Math.max(size, LEAST_SIZE) - count + 0.5) / (count + 0.5)) };
     });
+  }
+
+  /** Counting a common word takes as long as ranking a rare one, and the same common words are asked about again. */
+  #countOf(realm: Realm, term: Term, size: number): number {
+    const count = () => this.#store.count(realm, term, rankedOf(size));
+    if (realm.kind === "episodic") return count();
+    if (this.#counts.size !== size || this.#counts.ofTerms.size > MOST_COUNTS) {
+      this.#counts = { size, ofTerms: new Map() };
+    }
+    const key = `${term.stem}${term.prefix ? "*" : ""}`;
+    const known = this.#counts.ofTerms.get(key);
+    if (known !== undefined) return known;
+    const counted = count();
+    this.#counts.ofTerms.set(key, counted);
+    return counted;
   }
 
   /** Looks for the rarest words first, and not for those whose many matches would only cost time. */
   #matchText(realm: Realm, terms: readonly WeighedTerm[]): number[] {
-    const most = RANKED.least + RANKED.share * this.#store.size(realm.kind);
+    const most = rankedOf(this.#store.size(realm.kind));
     const chosen: WeighedTerm[] = [];
     let ranked = 0;
     for (const term of terms.toSorted((one, other) => one.count - other.count)) {
@@ -119,6 +141,11 @@ export class MemorySearch {
     }
     return this.#store.match(realm, chosen, CANDIDATES).map(({ id }) => id);
   }
+}
+
+/** Matches that are ranked at most in a memory of that size; a word with more counts as one with as many. */
+function rankedOf(size: number): number {
+  return Math.floor(RANKED.least + RANKED.share * size);
 }
 
 /** Reciprocal rank fusion: what stands high in several lists comes first. */

@@ -141,8 +141,8 @@ export interface MemoryStore {
   readonly revision: string;
   /** How often anything was deleted, and how often a person wanted something forgotten, by whatever program. */
   readonly marks: Marks;
-  /** How many passages contain the word. */
-  count(realm: Realm, term: Term): number;
+  /** How many passages contain the word; `most` when there are as many or more. */
+  count(realm: Realm, term: Term, most: number): number;
   /** Passages that contain at least one of the words, best first. */
   match(realm: Realm, terms: readonly Term[], limit: number): readonly TextMatch[];
   /** The passages of these ids, as far as they are there. */

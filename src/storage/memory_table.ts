@@ -71,11 +71,11 @@ export class MemoryTable implements MemoryStore, Disposable {
     });
   }
 
-  count(realm: Realm, term: Term): number {
+  count(realm: Realm, term: Term, most: number): number {
     const table = tableOf(realm);
     return explaining(this.path, () => {
-      const counted = this.#prepare(`SELECT count(*) AS n FROM ${table} WHERE ${table} MATCH ?`)
-        .get(expressionOf(realm, [term]));
+      const counted = this.#prepare(`SELECT count(*) AS n FROM (SELECT 1 FROM ${table} WHERE ${table} MATCH ? LIMIT ?)`)
+        .get(expressionOf(realm, [term]), most);
       return Number(counted?.n);
     });
   }

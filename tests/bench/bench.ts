@@ -3,6 +3,7 @@
  * figures as one line of JSON. The exit code does not judge them.
  */
 import { renderTable } from "./measure.ts";
+import { benchMemory } from "./memory_bench.ts";
 import { benchRouter, createFastRouter } from "./router_bench.ts";
 import { startScript } from "./script.ts";
 import { benchServe } from "./serve_bench.ts";
@@ -14,6 +15,7 @@ const { origin } = server;
 const figures = [
   ...await benchRouter(origin),
   ...await benchUsage((book) => createFastRouter(origin, book)),
+  ...await benchMemory(),
   ...await benchStartUp(origin),
   ...await benchServe(origin),
 ];

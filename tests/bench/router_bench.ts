@@ -39,7 +39,7 @@ interface RouterOptions {
   readonly book?: BookAttempt;
 }
 
-function createRouter(
+export function createRouter(
   providers: Record<string, Provider>,
   chain: string[],
   { random = Math.random, book = () => {} }: RouterOptions = {},
