@@ -86,11 +86,11 @@ function writeNotes(texts: Texts, language: Language, notes: Notes): string {
   return [
     texts.notes_begin,
     texts.now.replace("{date}", () => formatMoment(now, language)),
-    ...(speaker === undefined ? [] : [`${texts.speaker} ${quoteName(speaker)}`]),
+    ...(speaker === undefined ? [] : [texts.speaker, quoteLines(quoteName(speaker))]),
     `${knowledgeOf(texts, recalled)} (${open ? texts.open : texts.memory_only})`,
-    ...recalled.flatMap((item) => [headOf(texts, language, item), quoteLines(item.text)]),
+    ...recalled.flatMap((item) => quoteMemory(texts, language, item)),
     ...(web === null ? [texts.web_failed] : []),
-    ...(web ?? []).flatMap(({ url, title, text }) => [`${texts.web} ${url}`, quoteLines(`${title}\n${text}`)]),
+    ...(web ?? []).flatMap(({ url, title, text }) => [texts.web, quoteLines([url, title, text].join("\n"))]),
     ...(context === undefined ? [] : [texts.context, quoteLines(context), texts.may_keep_silent]),
     texts.notes_end,
   ].join("\n");
@@ -101,9 +101,13 @@ function knowledgeOf(texts: Texts, recalled: readonly Recalled[]): string {
   return recalled.length > 0 ? texts.knowledge_partly : texts.knowledge_nothing;
 }
 
-function headOf(texts: Texts, language: Language, { kind, source, heading, at_ms }: Recalled): string {
-  if (kind !== "learned_knowledge") return texts.episode.replace("{date}", () => formatDate(at_ms, language));
-  return `${texts.learned} ${[source, heading].filter((part) => part !== "").map(quoteName).join(", ")}`;
+/** Names and headings are as much somebody else's as the text. */
+function quoteMemory(texts: Texts, language: Language, { kind, source, heading, text, at_ms }: Recalled): string[] {
+  if (kind !== "learned_knowledge") {
+    return [texts.episode.replace("{date}", () => formatDate(at_ms, language)), quoteLines(text)];
+  }
+  const title = [source, heading].filter((part) => part !== "").map(quoteName).join(", ");
+  return [texts.learned, quoteLines(`${title}\n${text}`)];
 }
 
 const LOCALES: Readonly<Record<Language, string>> = { es: "es-ES", en: "en-GB" };

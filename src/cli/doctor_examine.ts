@@ -17,6 +17,7 @@ import {
 } from "./doctor_checks.ts";
 import { checkDeep } from "./doctor_deep.ts";
 import { failWith, type Finding, ok, warn } from "./doctor_finding.ts";
+import { checkMind } from "./doctor_memory.ts";
 import { checkOllama, checkRoles, type Plan, planRun } from "./doctor_ollama.ts";
 import { checkUsage } from "./doctor_usage.ts";
 import type { Session } from "./session.ts";
@@ -51,6 +52,7 @@ export async function* examine(session: Session, options: ExamineOptions): Async
     yield checkRoles(plan, snapshot.profile.name);
     yield* checkKeys(snapshot.models, snapshot.profile, agent.env, cloud);
     yield* checkOllamas(agent, plan, options);
+    yield* checkMind(agent);
   } else {
     yield warn(
       "models",

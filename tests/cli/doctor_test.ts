@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Command } from "commander";
 import { addDoctor } from "../../src/cli/doctor.ts";
+import { examine } from "../../src/cli/doctor_examine.ts";
 import type { Finding } from "../../src/cli/doctor_finding.ts";
 import { ResultError } from "../../src/cli/result_error.ts";
 import { EXIT } from "../../src/core/errors.ts";
@@ -40,6 +41,8 @@ Deno.test("doctor has nothing to say where all is well", async () => {
     "context of home/qwen3.5:2b",
     "model home/embeddinggemma",
     "context of home/embeddinggemma",
+    "prompts",
+    "memory database",
     "seal",
     "proxies",
     "telemetry",
@@ -51,6 +54,25 @@ Deno.test("doctor has nothing to say where all is well", async () => {
   assert.ok(find(findings, "provider home").detail.includes(ollama.origin));
   assert.match(find(findings, "configuration").detail, /profile private \(local only\)/);
   assert.equal(ollama.chats.length, 0);
+});
+
+Deno.test("doctor looks at the memory that is there, and leaves none where there is none", async () => {
+  await using ollama = startGoodOllama();
+  const fresh = await diagnose({ models: modelsOf(ollama.origin) });
+  assert.match(find(fresh, "memory database").detail, /comes with the first exchange/);
+  assert.equal(find(fresh, "prompts").status, "ok");
+  const broken = await inHome({ models: modelsOf(ollama.origin) }, async (session) => {
+    await Deno.mkdir("config/prompts");
+    await Deno.writeTextFile("config/prompts/texts.es.json", '{ "nwo": "x" }');
+    await Deno.mkdir("data");
+    await Deno.writeTextFile("data/memory.db", "somebody's letter ".repeat(300));
+    return await Array.fromAsync(examine(session, { deep: false, progress: () => {} }));
+  });
+  const database = find(broken, "memory database"); // set aside, and begun anew
+  assert.equal(database.status, "ok");
+  const prompts = find(broken, "prompts");
+  assert.deepEqual([prompts.status, prompts.exitCode], ["fail", EXIT.config]);
+  assert.match(prompts.detail, /texts\.es\.json[^]*nwo/);
 });
 
 Deno.test("doctor says that nothing is enforced under --no-sandbox", async () => {
