@@ -38,6 +38,8 @@ interface Grounds {
   readonly history: readonly WorkingMessage[];
   readonly recalled: readonly Recalled[];
   readonly web: readonly WebResult[] | null | undefined;
+  /** How often something had been cleared. */
+  readonly clearings: number;
 }
 
 /** What was said, by whom, and what it could draw on. */
@@ -137,6 +139,7 @@ export class Pipeline implements Chat {
     const { memory, prompts, web } = this.#options;
     const { conversation_id, signal } = request;
     const mode = MODES[request.cognitive_mode];
+    const { clearings } = memory.working;
     const history = memory.recent(conversation_id);
     const language = this.#languageOf(request);
     const { [language]: own } = await prompts.current();
@@ -148,7 +151,7 @@ export class Pipeline implements Chat {
       memory.recall({ text, conversation_id, kinds: mode.recalls, tokens, signal }),
       mode.open ? web.search(text, signal) : undefined,
     ]);
-    return { mode, language, prompts: own, history, recalled, web: found };
+    return { mode, language, prompts: own, history, recalled, web: found, clearings };
   }
 
   /** A conversation keeps its language: another one would change the beginning of every prompt. */
@@ -190,7 +193,7 @@ export class Pipeline implements Chat {
     const { silent, text, rest } = visible.end();
     if (rest !== "") yield { type: "delta", text: rest };
     this.#note(request, grounds, text);
-    this.#keep(request, text);
+    this.#keep(request, grounds, text);
     const { history, notes: { recalled, web } } = parts;
     return { silent, content: text, response, history, recalled, web };
   }
@@ -249,22 +252,24 @@ export class Pipeline implements Chat {
   /** Remembers the exchange as long as the conversation goes on. Silence is none, and neither is an empty answer. */
   #note(
     { conversation_id, message, user }: ChatRequest,
-    { language }: Grounds,
+    { language, clearings }: Grounds,
     content: string,
     more: Pick<WorkingMessage, "recited"> = {},
   ): void {
-    if (content === "") return;
+    const { working } = this.#options.memory;
+    if (content === "" || working.wasCleared(conversation_id, clearings)) return;
     const at_ms = Date.now();
-    this.#options.memory.working.add(conversation_id, [
+    working.add(conversation_id, [
       { role: "user", content: message, user_id: user?.id ?? null, at_ms },
       { role: "assistant", content, user_id: null, at_ms, ...more },
     ], language);
   }
 
   /** Remembers it for good. */
-  #keep({ conversation_id, message, user }: ChatRequest, content: string): void {
+  #keep({ conversation_id, message, user }: ChatRequest, { clearings }: Grounds, content: string): void {
     const { memory, settings } = this.#options;
     if (content === "" || !settings().remember_exchanges) return;
+    if (memory.working.wasCleared(conversation_id, clearings)) return;
     const text = [message, content].map((part) => `— ${part.slice(0, KEPT_LETTERS).toWellFormed()}`).join("\n");
     memory.remember({ conversation_id, user_id: user?.id ?? null, text, at_ms: Date.now() });
   }

@@ -1,6 +1,4 @@
 import { AgentError, describeFault } from "../core/errors.ts";
-import { inTime } from "../core/in_time.ts";
-import type { Priority } from "../core/types.ts";
 import type {
   Episode,
   Forgettable,
@@ -13,9 +11,9 @@ import type {
 } from "../storage/memory.ts";
 import { type Embedder, VectorKeeper } from "./embedding.ts";
 import { type Document, learnDocument, type Learned, type LearnOptions } from "./learn.ts";
+import { QuestionVectors } from "./question_vector.ts";
 import { dropRepeated, fitToBudget, type Recalled, type RecalledKind, recallHits, recallWorking } from "./recall.ts";
 import { type Hit, MemorySearch, type SearchQuery } from "./search.ts";
-import { unitVector } from "./vector_search.ts";
 import { WorkingMemory, type WorkingMessage } from "./working.ts";
 
 export interface MemoryOptions {
@@ -39,12 +37,8 @@ export interface RecallRequest {
   readonly signal: AbortSignal;
 }
 
-/** How long an answer waits for the vector of a question, in milliseconds; then words alone decide. */
-const VECTOR_WAIT_MS = 1500;
-/** How long nobody is asked for one after a failure, in milliseconds. */
-const VECTOR_PAUSE_MS = 60_000;
-/** Letters of a question that its vector is made of. */
-const VECTOR_LETTERS = 2000;
+/** Exchanges that wait for the database at most. */
+const MOST_UNKEPT = 100;
 /** Passages that are recalled of each kind at most. */
 const MOST_HITS = 8;
 
@@ -53,14 +47,17 @@ export class Memory implements Disposable {
   readonly working = new WorkingMemory();
   readonly vectors: VectorKeeper;
   readonly #options: MemoryOptions;
+  readonly #questions: QuestionVectors;
   #opened: { readonly store: MemoryStore & Disposable; readonly search: MemorySearch } | undefined;
   /** How often something had been forgotten when the working memory was last looked at. */
   #forgotten: number | undefined;
-  #vectorsAfter = 0;
+  /** Exchanges that the database could not take yet. */
+  readonly #unkept: Episode[] = [];
   readonly #warned = new Set<string>();
 
   constructor(options: MemoryOptions) {
     this.#options = options;
+    this.#questions = new QuestionVectors(options.embedder);
     this.vectors = new VectorKeeper({ store: () => this.#open().store, embedder: options.embedder });
   }
 
@@ -106,10 +103,17 @@ export class Memory implements Disposable {
     return this.working.recall(conversationId);
   }
 
-  /** Keeps an exchange for good; a memory that cannot be used is told to a person. */
+  /** Keeps an exchange for good. A database that cannot take it is told to a person, and tried again with the next. */
   remember(episode: Episode): void {
+    this.#unkept.push(episode);
+    if (this.#unkept.length > MOST_UNKEPT) this.#unkept.shift();
     try {
-      this.#open().store.addEpisode(episode);
+      const { store } = this.#open();
+      for (let next = this.#unkept[0]; next; next = this.#unkept[0]) {
+        store.addEpisode(next);
+        this.#unkept.shift();
+      }
+      this.#warned.clear(); // should it fail again, that is news
       this.vectors.notify();
     } catch (error) {
       this.#warn(error);
@@ -138,6 +142,7 @@ export class Memory implements Disposable {
     if ("all" in what) this.working.clear();
     else if ("conversation_id" in what) this.working.clear(what.conversation_id);
     else if ("user_id" in what) this.working.clearUser(what.user_id);
+    if (!("source" in what)) this.#unkept.length = 0; // the rest of them is a small price
     const { store } = this.#open();
     const forgotten = await store.forget(what);
     this.#forgotten = store.marks.forgotten;
@@ -156,25 +161,8 @@ export class Memory implements Disposable {
 
   async #find(query: Omit<SearchQuery, "vector">, signal: AbortSignal): Promise<Hit[]> {
     const { search, store } = this.#open();
-    const vector = await this.#vectorOf(query.text, store, signal);
+    const vector = await this.#questions.of(query.text, store, signal);
     return search.search({ ...query, vector });
-  }
-
-  /** The vector of a question, unless there is nothing to compare it with or it takes too long. */
-  async #vectorOf(text: string, { vectors }: MemoryStore, signal: AbortSignal): Promise<SearchQuery["vector"]> {
-    const { embedder } = this.#options;
-    const ref = embedder.model;
-    if (ref === undefined || vectors.dimensionsOf(ref) === undefined || performance.now() < this.#vectorsAfter) return;
-    const options = { priority: "interactive" as Priority, signal };
-    // Not aborted when it takes too long: a model that is being loaded would never be.
-    const asked = embedder.embed([text.slice(0, VECTOR_LETTERS).toWellFormed()], options).catch(() => {
-      this.#vectorsAfter = performance.now() + VECTOR_PAUSE_MS;
-      return undefined;
-    });
-    const made = await inTime(VECTOR_WAIT_MS, asked);
-    signal.throwIfAborted();
-    const values = unitVector(made?.value?.[0] ?? []);
-    return values && { ref, values };
   }
 
   #forgetWhatOthersForgot(): void {

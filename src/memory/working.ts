@@ -30,6 +30,10 @@ interface Conversation {
 export class WorkingMemory {
   /** Least recently used first. */
   readonly #conversations = new Map<string, Conversation>();
+  #clearings = 0;
+  /** The clearing that was the last one of all conversations, and of single ones. */
+  #allCleared = 0;
+  readonly #cleared = new Map<string, number>();
 
   /** How many conversations there are. */
   get size(): number {
@@ -75,10 +79,21 @@ export class WorkingMemory {
 
   /** Forgets one conversation, or all of them; says how many. */
   clear(id?: string): number {
+    this.#noteClearing(id);
     if (id !== undefined) return this.#conversations.delete(id) ? 1 : 0;
     const count = this.#conversations.size;
     this.#conversations.clear();
     return count;
+  }
+
+  /** How often something was cleared. */
+  get clearings(): number {
+    return this.#clearings;
+  }
+
+  /** Whether a conversation was cleared since there were `clearings`: what was going on in it then is not to come back. */
+  wasCleared(id: string, clearings: number): boolean {
+    return Math.max(this.#allCleared, this.#cleared.get(id) ?? 0) > clearings;
   }
 
   /** Forgets every conversation in which that person said something; says how many. */
@@ -86,8 +101,19 @@ export class WorkingMemory {
     const theirs = [...this.#conversations].filter(([, { messages }]) =>
       messages.some(({ user_id }) => user_id === userId)
     );
+    this.#noteClearing(undefined); // whoever is being answered may be that person
     for (const [id] of theirs) this.#conversations.delete(id);
     return theirs.length;
+  }
+
+  #noteClearing(id: string | undefined): void {
+    this.#clearings++;
+    if (id !== undefined && this.#cleared.size < WORKING_LIMITS.conversations) {
+      this.#cleared.set(id, this.#clearings);
+    } else {
+      this.#allCleared = this.#clearings; // too many to tell apart
+      this.#cleared.clear();
+    }
   }
 
   #dropIdle(): void {
