@@ -38,7 +38,7 @@ const INDEX = `
     heading, text, content = 'memories', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2');
   CREATE VIRTUAL TABLE episodes_fts USING fts5 (
     scope, text, content = 'memories', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2');
-  -- A deleted word leaves no trace in the index (sqlite.org/fts5.html, "secure-delete").
+  -- A deleted word leaves no trace in the index (sqlite.org/fts5.html, 6.11).
   INSERT INTO learned_fts (learned_fts, rank) VALUES ('secure-delete', 1);
   INSERT INTO episodes_fts (episodes_fts, rank) VALUES ('secure-delete', 1);
   CREATE TRIGGER learned_in AFTER INSERT ON memories WHEN new.kind = 'learned_knowledge' BEGIN
@@ -81,9 +81,11 @@ const VECTORS = `
   CREATE TABLE marks (
     id        INTEGER PRIMARY KEY CHECK (id = 1),
     deletions INTEGER NOT NULL,
-    forgotten INTEGER NOT NULL
+    forgotten INTEGER NOT NULL,
+    -- 1: the full-text indexes hold words of deleted passages until they are merged.
+    untidy    INTEGER NOT NULL
   ) STRICT;
-  INSERT INTO marks (id, deletions, forgotten) VALUES (1, 0, 0);`;
+  INSERT INTO marks (id, deletions, forgotten, untidy) VALUES (1, 0, 0, 0);`;
 
 /** The tables of the memory, step by step. */
 export const MEMORY_MIGRATIONS: readonly Migration[] = [

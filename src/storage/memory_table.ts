@@ -23,6 +23,11 @@ import { VectorTable } from "./vector_table.ts";
 
 /** Rows deleted in one go; other work goes on in between. */
 const DELETED_AT_ONCE = 500;
+/** More rows than these are not erased from the indexes one by one. */
+const DELETED_SINGLY = 100;
+const INDEXES = ["learned_fts", "episodes_fts"];
+/** Pages of an index merged in one go: some 100 ms. */
+const MERGED_PAGES = 1000;
 /** How often, and with which pause in milliseconds, the file beside the database is tried to be emptied. */
 const ERASE = { tries: 20, pauseMs: 100 };
 
@@ -220,6 +225,9 @@ export class MemoryTable implements MemoryStore, Disposable {
   }
 
   async #deleteAll(ids: readonly number[]): Promise<number> {
+    // Erased one by one from the index, thousands would take minutes: it is cleaned as a whole afterwards.
+    const many = ids.length > DELETED_SINGLY;
+    if (many) explaining(this.path, () => inTransaction(this.#db, () => this.#setTidy(false)));
     for (let from = 0; from < ids.length; from += DELETED_AT_ONCE) {
       explaining(this.path, () =>
         inTransaction(this.#db, () => {
@@ -229,6 +237,30 @@ export class MemoryTable implements MemoryStore, Disposable {
       await setImmediate();
     }
     return ids.length;
+  }
+
+  #setTidy(tidy: boolean): void {
+    for (const table of INDEXES) {
+      // FTS5 takes whole numbers only, and what is bound here is a REAL.
+      this.#db.prepare(`INSERT INTO ${table} (${table}, rank) VALUES ('secure-delete', ${tidy ? 1 : 0})`).run();
+    }
+    this.#db.prepare("UPDATE marks SET untidy = ?").run(tidy ? 0 : 1);
+  }
+
+  /** Merges each index into one piece, which drops what was deleted, a step at a time (sqlite.org/fts5.html, 6.8). */
+  async #tidyUp(): Promise<void> {
+    for (const table of INDEXES) {
+      for (let pages = -MERGED_PAGES;; pages = MERGED_PAGES) {
+        const before = this.#countOf("SELECT total_changes()");
+        explaining(
+          this.path,
+          () => this.#prepare(`INSERT INTO ${table} (${table}, rank) VALUES ('merge', ${pages})`).run(),
+        );
+        if (this.#countOf("SELECT total_changes()") - before < 2) break;
+        await setImmediate();
+      }
+    }
+    explaining(this.path, () => inTransaction(this.#db, () => this.#setTidy(true)));
   }
 
   /** Row by row the index would take minutes; it can be emptied as a whole. */
@@ -255,9 +287,10 @@ export class MemoryTable implements MemoryStore, Disposable {
     explaining(this.path, () => {
       this.#prepare("UPDATE marks SET deletions = deletions + 1, forgotten = forgotten + ?").run(forgotten ? 1 : 0);
     });
+    if (this.#countOf("SELECT untidy FROM marks") === 1) await this.#tidyUp();
     for (let tries = 0; tries < ERASE.tries; tries++) {
       const blocked = explaining(this.path, () => {
-        queryValue(this.#db, "PRAGMA incremental_vacuum");
+        this.#db.prepare("PRAGMA incremental_vacuum").all(); // one page a row
         return queryValue(this.#db, "PRAGMA wal_checkpoint(TRUNCATE)");
       });
       if (blocked === 0) return true;
