@@ -34,7 +34,7 @@ export function addChat(program: Command, session: CurrentSession): void {
       await using agent = await session().open({ profile: options.profile, watch: true });
       await agent.chat.prepare();
       const client = await createClient(agent, options);
-      await using conversation = new Conversation(client, options.mode);
+      using conversation = new Conversation(client, options.mode);
       await conversation.hold();
     });
 }

@@ -1,7 +1,7 @@
 import process from "node:process";
 import { createInterface, type Interface } from "node:readline";
 import type { ChatAnswer } from "../chat/chat.ts";
-import { AgentError } from "../core/errors.ts";
+import { AgentError, EXIT } from "../core/errors.ts";
 import { formatDuration, formatUsd, printable } from "../core/format.ts";
 import type { CognitiveMode } from "../core/types.ts";
 import type { ChatClient } from "./chat_client.ts";
@@ -12,7 +12,7 @@ import { tell, writeOut } from "./output.ts";
 const HISTORY = 500;
 
 /** A conversation at the terminal, line by line; with a pipe in its place every line of it is a message. */
-export class Conversation implements AsyncDisposable {
+export class Conversation implements Disposable {
   readonly #client: ChatClient;
   readonly #terminal = Deno.stdin.isTerminal();
   readonly #lines: Interface;
@@ -20,7 +20,9 @@ export class Conversation implements AsyncDisposable {
   #last: ChatAnswer | undefined;
   /** The answer that is coming; undefined while nobody waits for one. */
   #answering: AbortController | undefined;
-  readonly #interrupt = () => this.#stopAnswer();
+  /** True once Ctrl-C has ended a conversation that nobody types. */
+  #interrupted = false;
+  readonly #interrupt = () => this.#stop();
 
   constructor(client: ChatClient, mode: CognitiveMode) {
     this.#client = client;
@@ -36,21 +38,22 @@ export class Conversation implements AsyncDisposable {
     Deno.addSignalListener("SIGINT", this.#interrupt);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.dispose](): void {
     Deno.removeSignalListener("SIGINT", this.#interrupt);
     this.#lines.close();
     process.stdin.pause();
-    await Promise.resolve();
   }
 
-  /** Answers line after line until the last one, or until it is left. @throws AgentError in a pipe */
+  /** Answers line after line until the last one, or until it is left. @throws AgentError where nobody types */
   async hold(): Promise<void> {
     if (this.#terminal) tell("A line is a message; /help lists what else there is.");
     this.#prompt();
     for await (const line of this.#lines) {
       if (!await this.#obey(line)) return;
+      if (this.#interrupted) break;
       this.#prompt();
     }
+    if (this.#interrupted) throw new AgentError("Stopped", { exitCode: EXIT.interrupted });
   }
 
   #prompt(): void {
@@ -117,9 +120,13 @@ export class Conversation implements AsyncDisposable {
     if (shown !== "" && !shown.endsWith("\n")) writeOut("\n");
   }
 
-  #stopAnswer(): void {
+  #stop(): void {
+    if (!this.#terminal) { // nobody types: there is nothing to go on with
+      this.#interrupted = true;
+      this.#lines.close();
+    }
     if (this.#answering) return this.#answering.abort();
-    if (!this.#terminal) return this.#lines.close(); // nobody types: there is nothing to go on with
+    if (this.#interrupted) return;
     tell("\n/quit or Ctrl-D leaves");
     this.#prompt();
   }
