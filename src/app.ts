@@ -11,7 +11,7 @@ import { AgentError, EXIT, withRemedy } from "./core/errors.ts";
 import { type AgentEvent, createEventBus, type EventBus } from "./core/events.ts";
 import { createLog, type Log, LOG_LEVELS, type LogLevel } from "./core/log.ts";
 import type { ActivityWatcher } from "./http/program.ts";
-import type { Embedder } from "./memory/embedding.ts";
+import type { Embedder } from "./memory/embedder.ts";
 import { Memory } from "./memory/memory.ts";
 import { revokeHosts } from "./privacy/egress.ts";
 import { createLedger, type Ledger } from "./privacy/ledger.ts";
@@ -145,6 +145,9 @@ function createMind({ configDir, dataDir, seal }: AgentOptions, { router, events
       }),
     embedder: createEmbedder(router),
     warn: warn("memory"),
+  });
+  events.subscribe(({ name }) => {
+    if (name === "config.router_reloaded") memory.vectors.restart();
   });
   const web = new WebSearch({
     baseUrl: () => settings().searxng_url,

@@ -1,5 +1,5 @@
 import type { CognitiveMode, Role, Usage } from "../core/types.ts";
-import type { RecalledKind } from "../memory/recall.ts";
+import { RECALLED_KINDS } from "../memory/recall.ts";
 
 /** Somebody says something. */
 export interface ChatRequest {
@@ -13,9 +13,12 @@ export interface ChatRequest {
   readonly signal: AbortSignal;
 }
 
+/** Where knowledge may come from. */
+export const SOURCE_KINDS = [...RECALLED_KINDS, "web", "context"] as const;
+
 /** Something an answer could draw on. */
 export interface KnowledgeSource {
-  readonly kind: RecalledKind | "context" | "web";
+  readonly kind: typeof SOURCE_KINDS[number];
   /** What it was learned from, the conversation, or the address of the page. */
   readonly source: string;
   /** Of the passage; null where there is none. */

@@ -60,7 +60,7 @@ export interface Used {
   readonly context: boolean;
 }
 
-/** Names it; the same passage once. */
+/** Names it. */
 export function nameSources({ conversation_id, history, recalled, web, context }: Used): KnowledgeSource[] {
   const conversation = { source: conversation_id, id: null, heading: null };
   const said = history || recalled.some(({ kind }) => kind === "working");

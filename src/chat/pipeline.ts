@@ -3,10 +3,11 @@ import type { ModelsConfig } from "../config/schema.ts";
 import { AgentError, describeFault, EXIT, NoAnswerError } from "../core/errors.ts";
 import type { EventBus } from "../core/events.ts";
 import { printable } from "../core/format.ts";
+import { Turns } from "../core/turns.ts";
 import { detectLanguage, type Language } from "../core/language.ts";
 import { roughTokens } from "../core/tokens.ts";
 import type { GenerateRequest, Message, ModelResponse, StreamItem } from "../core/types.ts";
-import type { Memory } from "../memory/memory.ts";
+import type { Memory, Turn } from "../memory/memory.ts";
 import { RECALL_TOKENS, type Recalled } from "../memory/recall.ts";
 import { queryTerms } from "../memory/terms.ts";
 import type { WorkingMessage } from "../memory/working.ts";
@@ -15,7 +16,6 @@ import type { Router } from "../router/router.ts";
 import type { Chat, ChatAnswer, ChatItem, ChatRequest } from "./chat.ts";
 import { chooseMemories, type Mode, MODES, nameSources, tellMemories } from "./modes.ts";
 import { fitPrompt, layOut, type PromptParts } from "./prompt.ts";
-import { Turns } from "./turns.ts";
 import { VisibleAnswer } from "./visible.ts";
 import type { WebResult, WebSearch } from "./web_search.ts";
 import { lettersFor, lettersOf, TokenRatios } from "./window.ts";
@@ -35,11 +35,9 @@ interface Grounds {
   readonly mode: Mode;
   readonly language: Language;
   readonly prompts: Prompts;
-  readonly history: readonly WorkingMessage[];
+  readonly turn: Turn;
   readonly recalled: readonly Recalled[];
   readonly web: readonly WebResult[] | null | undefined;
-  /** How often something had been cleared. */
-  readonly clearings: number;
 }
 
 /** What was said, by whom, and what it could draw on. */
@@ -68,7 +66,7 @@ const SECOND_TRY = 0.7;
  */
 export class Pipeline implements Chat {
   readonly #options: PipelineOptions;
-  readonly #turns = new Turns();
+  readonly #turns = new Turns("Too many messages wait in this conversation already");
   readonly #ratios = new TokenRatios();
 
   constructor(options: PipelineOptions) {
@@ -113,9 +111,10 @@ export class Pipeline implements Chat {
   async *#inTurn(request: ChatRequest, ask: Ask): AsyncGenerator<ChatItem, Said, void> {
     const { events } = this.#options;
     const { conversation_id, signal } = request;
-    using _turn = await this.#turns.take(conversation_id, signal);
+    let turn: Disposable | undefined;
     let state: "busy" | "answered" | "failed" = "busy";
     try {
+      turn = await this.#turns.take(conversation_id, signal);
       events.emit("agent_state.thinking", { conversation_id });
       const grounds = await this.#ground(request);
       events.emit("agent_state.acting", { conversation_id });
@@ -130,6 +129,7 @@ export class Pipeline implements Chat {
       events.emit("agent_state.error", { conversation_id, reason: reasonOf(error) });
       throw error;
     } finally {
+      turn?.[Symbol.dispose]();
       if (state === "busy") events.emit("agent_state.idle", { conversation_id }); // nobody waits for it any more
     }
   }
@@ -139,36 +139,36 @@ export class Pipeline implements Chat {
     const { memory, prompts, web } = this.#options;
     const { conversation_id, signal } = request;
     const mode = MODES[request.cognitive_mode];
-    const { clearings } = memory.working;
-    const history = memory.recent(conversation_id);
-    const language = this.#languageOf(request);
+    const turn = memory.beginTurn(conversation_id);
+    const language = this.#languageOf(request) ?? DEFAULT_LANGUAGE;
     const { [language]: own } = await prompts.current();
-    const text = subjectOf(request, mode.thinks ? history : []);
-    const spent = mode.thinks ? history.reduce((sum, { content }) => sum + roughTokens(content), 0) : 0;
+    signal.throwIfAborted();
+    const text = subjectOf(request, mode.thinks ? turn.history : []);
+    const spent = mode.thinks ? turn.history.reduce((sum, { content }) => sum + roughTokens(content), 0) : 0;
     // What was said comes first, but must not take all the room there is for what was learned.
     const tokens = RECALL_TOKENS - Math.min(spent, RECALL_TOKENS / 2);
     const [recalled, found] = await Promise.all([
-      memory.recall({ text, conversation_id, kinds: mode.recalls, tokens, signal }),
+      memory.recall({ text, conversation_id, kinds: mode.recalls, tokens, byMeaning: mode.thinks, signal }),
       mode.open ? web.search(text, signal) : undefined,
     ]);
-    return { mode, language, prompts: own, history, recalled, web: found, clearings };
+    return { mode, language, prompts: own, turn, recalled, web: found };
   }
 
   /** A conversation keeps its language: another one would change the beginning of every prompt. */
-  #languageOf({ conversation_id, message, context = "" }: ChatRequest): Language {
+  #languageOf({ conversation_id, message, context = "" }: ChatRequest): Language | undefined {
     const { memory, settings } = this.#options;
     const { language } = settings();
     if (language !== "auto") return language;
-    return memory.working.languageOf(conversation_id) ?? detectLanguage(message) ?? detectLanguage(context) ?? "es";
+    return memory.working.languageOf(conversation_id) ?? detectLanguage(message) ?? detectLanguage(context);
   }
 
   /** Answers from memory alone. */
   *#recite(request: ChatRequest, grounds: Grounds): Generator<ChatItem, Said, void> {
     const recalled = chooseMemories(grounds.recalled);
     const content = tellMemories(recalled, grounds.prompts.texts, grounds.language);
+    this.#note(request, grounds, content, { recited: true });
     yield { type: "start" };
     yield { type: "delta", text: content };
-    this.#note(request, grounds, content, { recited: true });
     return { silent: false, content, response: null, history: [], recalled, web: undefined };
   }
 
@@ -191,9 +191,9 @@ export class Pipeline implements Chat {
     }
     if (!response) throw new Error("A stream ended without its response");
     const { silent, text, rest } = visible.end();
-    if (rest !== "") yield { type: "delta", text: rest };
-    this.#note(request, grounds, text);
+    this.#note(request, grounds, text); // before the last of it goes out: whoever hangs up then has read it all
     this.#keep(request, grounds, text);
+    if (rest !== "") yield { type: "delta", text: rest };
     const { history, notes: { recalled, web } } = parts;
     return { silent, content: text, response, history, recalled, web };
   }
@@ -212,7 +212,7 @@ export class Pipeline implements Chat {
     const fittings = this.#fit(request, grounds);
     for (const [index, parts] of fittings.entries()) {
       // What does not fit now will not fit next time: dropped for good, or every prompt would begin anew.
-      if (parts.history.length < grounds.history.length) {
+      if (parts.history.length < grounds.turn.history.length) {
         this.#options.memory.working.keepLast(conversation_id, parts.history.length);
       }
       onAsk(parts);
@@ -250,30 +250,28 @@ export class Pipeline implements Chat {
   }
 
   /** Remembers the exchange as long as the conversation goes on. Silence is none, and neither is an empty answer. */
-  #note(
-    { conversation_id, message, user }: ChatRequest,
-    { language, clearings }: Grounds,
-    content: string,
-    more: Pick<WorkingMessage, "recited"> = {},
-  ): void {
-    const { working } = this.#options.memory;
-    if (content === "" || working.wasCleared(conversation_id, clearings)) return;
+  #note(request: ChatRequest, { turn }: Grounds, content: string, more: Pick<WorkingMessage, "recited"> = {}): void {
+    const { memory } = this.#options;
+    const { conversation_id, message, user } = request;
+    if (content === "" || !memory.mayRemember(conversation_id, turn)) return;
     const at_ms = Date.now();
-    working.add(conversation_id, [
+    memory.working.add(conversation_id, [
       { role: "user", content: message, user_id: user?.id ?? null, at_ms },
       { role: "assistant", content, user_id: null, at_ms, ...more },
-    ], language);
+    ], this.#languageOf(request));
   }
 
   /** Remembers it for good. */
-  #keep({ conversation_id, message, user }: ChatRequest, { clearings }: Grounds, content: string): void {
+  #keep({ conversation_id, message, user }: ChatRequest, { turn }: Grounds, content: string): void {
     const { memory, settings } = this.#options;
-    if (content === "" || !settings().remember_exchanges) return;
-    if (memory.working.wasCleared(conversation_id, clearings)) return;
+    if (content === "" || !settings().remember_exchanges || !memory.mayRemember(conversation_id, turn)) return;
     const text = [message, content].map((part) => `— ${part.slice(0, KEPT_LETTERS).toWellFormed()}`).join("\n");
-    memory.remember({ conversation_id, user_id: user?.id ?? null, text, at_ms: Date.now() });
+    memory.remember({ conversation_id, user_id: user?.id ?? null, text, at_ms: Date.now() }, turn);
   }
 }
+
+/** When nothing tells: that of the source system's users. */
+const DEFAULT_LANGUAGE: Language = "es";
 
 /** A whole answer in the form of one that comes in pieces. */
 async function* asWhole(router: PipelineOptions["router"], request: GenerateRequest): AsyncGenerator<StreamItem> {
@@ -285,7 +283,7 @@ async function* asWhole(router: PipelineOptions["router"], request: GenerateRequ
 }
 
 function partsOf({ message, user, context }: ChatRequest, grounds: Grounds): PromptParts {
-  const { mode, language, prompts, history, recalled, web } = grounds;
+  const { mode, language, prompts, turn: { history }, recalled, web } = grounds;
   const notes = { now: new Date(), speaker: user?.name, recalled, open: mode.open, web, context };
   return { prompts, language, history, message, notes };
 }

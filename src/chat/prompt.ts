@@ -3,7 +3,7 @@ import type { Language } from "../core/language.ts";
 import { once } from "../core/once.ts";
 import type { Message } from "../core/types.ts";
 import type { Recalled } from "../memory/recall.ts";
-import type { WorkingMessage } from "../memory/working.ts";
+import { lastMessages, type WorkingMessage } from "../memory/working.ts";
 import { quoteLines, quoteName } from "./quote.ts";
 import type { WebResult } from "./web_search.ts";
 import { lettersOf } from "./window.ts";
@@ -46,13 +46,13 @@ export function layOut({ prompts, language, history, message, notes }: PromptPar
 
 /**
  * Makes a prompt fit: of what was said the older half goes, as often as it takes, so that the rest stays the same for
- * many messages to come; then the weakest of what is remembered; then the middle of the context. Persona and rules stay.
+ * many messages to come; then what is remembered, from its end; then the middle of the context. Persona and rules stay.
  */
 export function fitPrompt(parts: PromptParts, letters: number): PromptParts {
   if (lettersOf(layOut(parts)) <= letters) return parts;
   const { history, notes } = parts;
   if (history.length > 0) {
-    return fitPrompt({ ...parts, history: history.slice(Math.ceil(history.length / 2)) }, letters);
+    return fitPrompt({ ...parts, history: lastMessages(history, Math.floor(history.length / 2)) }, letters);
   }
   if (notes.recalled.length > 0) {
     return fitPrompt({ ...parts, notes: { ...notes, recalled: notes.recalled.slice(0, -1) } }, letters);
@@ -97,8 +97,8 @@ function writeNotes(texts: Texts, language: Language, notes: Notes): string {
 }
 
 function knowledgeOf(texts: Texts, recalled: readonly Recalled[]): string {
-  if (recalled.some(({ relevant }) => relevant)) return texts.knowledge_known;
-  return recalled.length > 0 ? texts.knowledge_partly : texts.knowledge_nothing;
+  if (recalled.some(({ relevant }) => relevant)) return texts.knowledge_sufficient;
+  return recalled.length > 0 ? texts.knowledge_partial : texts.knowledge_none;
 }
 
 /** Names and headings are as much somebody else's as the text. */
@@ -106,7 +106,7 @@ function quoteMemory(texts: Texts, language: Language, { kind, source, heading, 
   if (kind !== "learned_knowledge") {
     return [texts.episode.replace("{date}", () => formatDate(at_ms, language)), quoteLines(text)];
   }
-  const title = [source, heading].filter((part) => part !== "").map(quoteName).join(", ");
+  const title = [source, heading, formatDate(at_ms, language)].filter((part) => part !== "").join(" · ");
   return [texts.learned, quoteLines(`${title}\n${text}`)];
 }
 

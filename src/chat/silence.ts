@@ -2,19 +2,21 @@
  * The word with which a model says nothing. It also comes in lower case, in bold or code, with backslashes, with a full
  * stop glued to it.
  */
-const TOKEN = String.raw`\\?\[\s{0,3}silent\s{0,3}\\?\]`;
+const TOKEN = String.raw`\\?[\[【][\s\u200b]{0,3}silent[\s\u200b]{0,3}\\?[\]】]`;
 /** What may stand around it without saying anything. */
-const DECORATION = String.raw`[\s\p{P}\p{S}]*`;
+const DECORATION = String.raw`[\s\p{P}\p{S}\p{Cf}]*`;
 const ANYWHERE = new RegExp(TOKEN, "iu");
 const LEADING = new RegExp(`^${DECORATION}?${TOKEN}`, "iu");
 const TRAILING = new RegExp(`${TOKEN}${DECORATION}$`, "iu");
 const EVERY = new RegExp(`[ \\t]?${TOKEN}`, "giu");
+/** The word alone, cut off by a limit of tokens. */
+const CUT = /^\W{0,3}\[\s{0,3}silent$/iu;
 const MERE_DECORATION = new RegExp(`^${DECORATION}$`, "u");
 /** The beginning of the word at the end of a text, with what may stand before it. */
-const BEGINNING = /[ \t]?(\\|\\?\[\s{0,3}(s(i(l(e(n(t\s{0,3}\\?)?)?)?)?)?)?|(?<=[ \t]))$/iu;
+const BEGINNING = /[ \t]?(\\|\\?[[【][\s\u200b]{0,3}(s(i(l(e(n(t[\s\u200b]{0,3}\\?)?)?)?)?)?)?|(?<=[ \t]))$/iu;
 /** Letters of the word at most. */
 const LONGEST = 20;
-/** Signs before the word after which it is not waited for any longer. */
+/** Signs before or after the word that are waited for at most. */
 const LONGEST_DECORATION = 200;
 
 /** An answer as a reader may see it. */
@@ -27,6 +29,7 @@ export interface Spoken {
 /** The one place where silence is told from speech: the word alone, at the beginning or at the end means silence. */
 export function parseSilence(answer: string): Spoken {
   const text = answer.trim();
+  if (CUT.test(text)) return { silent: true, text: "" };
   if (!ANYWHERE.test(text)) return { silent: false, text };
   if (LEADING.test(text) || TRAILING.test(text)) return { silent: true, text: "" };
   return { silent: false, text: text.replace(EVERY, "").trim() };
@@ -71,7 +74,8 @@ export class SilenceFilter {
 
   /** How much of what is held back cannot belong to a word that ends the answer. */
   #certain(): number {
-    const trailing = TRAILING.exec(this.#pending);
+    const waits = this.#pending.length <= LONGEST + LONGEST_DECORATION;
+    const trailing = waits ? TRAILING.exec(this.#pending) : null;
     const begun = BEGINNING.exec(this.#pending);
     const end = Math.min(trailing?.index ?? Infinity, begun?.index ?? Infinity, this.#pending.length);
     return /[ \t]/.test(this.#pending[end - 1] ?? "") ? end - 1 : end;

@@ -2,6 +2,8 @@
 const TAG = /<(\/?)(think|thinking)>/i;
 const TAGS = ["<think>", "</think>", "<thinking>", "</thinking>"];
 const LONGEST_TAG = Math.max(...TAGS.map(({ length }) => length));
+/** What begins and ends a block of code. */
+const FENCE = /```/g;
 
 /** What a piece of an answer came to. */
 export interface Uttered {
@@ -11,13 +13,14 @@ export interface Uttered {
 }
 
 /**
- * Takes what a model thinks aloud out of its answer, piece by piece. A tag within backticks is spoken of and stays; what
- * is not closed at the end was thought; an end without a beginning makes a thought of everything before it, which is
- * what is left when a template of the provider begins the thinking.
+ * Takes what a model thinks aloud out of its answer, piece by piece. A tag in code is spoken of and stays; what is not
+ * closed at the end was thought; an end without a beginning makes a thought of everything before it, which is what is
+ * left when a template of the provider begins the thinking.
  */
 export class ThinkingFilter {
   #waiting = "";
   #thinking = false;
+  #inFence = false;
 
   push(piece: string): Uttered {
     this.#waiting += piece;
@@ -25,18 +28,22 @@ export class ThinkingFilter {
     let restart = false;
     for (let tag = TAG.exec(this.#waiting); tag; tag = TAG.exec(this.#waiting)) {
       const before = this.#waiting.slice(0, tag.index);
-      const after = this.#waiting.slice(tag.index + tag[0].length);
+      this.#waiting = this.#waiting.slice(tag.index + tag[0].length);
       const closes = tag[1] === "/";
-      if (!this.#thinking && before.endsWith("`")) text += before + tag[0];
-      else if (closes && !this.#thinking) [text, restart] = ["", true];
-      else if (!this.#thinking) text += before;
-      if (!before.endsWith("`") || this.#thinking) this.#thinking = !closes;
-      this.#waiting = after;
+      if (this.#thinking) this.#thinking = !closes;
+      else if (this.#isCode(before)) text += before + tag[0];
+      else if (closes) [text, restart, this.#inFence] = ["", true, false];
+      else {
+        text += before;
+        this.#thinking = true;
+      }
     }
     const end = this.#certain();
-    if (!this.#thinking) text += this.#waiting.slice(0, end);
+    const rest = this.#waiting.slice(0, end);
     this.#waiting = this.#waiting.slice(end);
-    return { text, restart };
+    if (this.#thinking) return { text, restart };
+    this.#isCode(rest);
+    return { text: text + rest, restart };
   }
 
   /** What was still waiting at the end of the answer. */
@@ -46,14 +53,18 @@ export class ThinkingFilter {
     return rest;
   }
 
-  /** How much of what is waiting cannot be the beginning of a tag. A backtick before one has to be seen with it. */
+  /** Whether what follows `before` is code: right after a backtick, or in a block. */
+  #isCode(before: string): boolean {
+    if ((before.match(FENCE)?.length ?? 0) % 2) this.#inFence = !this.#inFence;
+    return this.#inFence || before.endsWith("`");
+  }
+
+  /** How much of what is waiting is no beginning of a tag. Backticks at its end have to be seen with what follows. */
   #certain(): number {
-    const { length } = this.#waiting;
-    const from = Math.max(0, length - LONGEST_TAG);
+    const from = Math.max(0, this.#waiting.length - LONGEST_TAG);
     const at = this.#waiting.indexOf("<", from);
-    if (at < 0 || !TAGS.some((tag) => tag.startsWith(this.#waiting.slice(at).toLowerCase()))) {
-      return this.#waiting.endsWith("`") ? length - 1 : length;
-    }
-    return this.#waiting[at - 1] === "`" ? at - 1 : at;
+    const begins = at >= 0 && TAGS.some((tag) => tag.startsWith(this.#waiting.slice(at).toLowerCase()));
+    const end = begins ? at : this.#waiting.length;
+    return end - (/`{0,8}$/.exec(this.#waiting.slice(0, end))?.[0].length ?? 0);
   }
 }

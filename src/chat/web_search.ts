@@ -65,6 +65,7 @@ export class WebSearch {
   }
 
   async #ask(url: URL, query: string, signal: AbortSignal): Promise<readonly WebResult[]> {
+    signal.throwIfAborted();
     this.#requireReachable(url);
     const { senderOf, traffic } = this.#options;
     const q = encodeURIComponent([...query.toWellFormed()].slice(0, MOST_LETTERS.query).join(""));

@@ -1,11 +1,13 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { checkBaseUrl } from "../config/base_url.ts";
-import { withRemedy } from "../core/errors.ts";
+import { AgentError, EXIT } from "../core/errors.ts";
 import { CHAT_ROLES, type CognitiveMode, type Role } from "../core/types.ts";
 import type { Agent } from "./agent.ts";
+import { readApiToken } from "./api_token.ts";
 import { ChatClient } from "./chat_client.ts";
 import { Conversation } from "./conversation.ts";
 import { parseMode } from "./conversation_command.ts";
+import { createLocalPost, createRemotePost, type Post } from "./post.ts";
 import type { CurrentSession } from "./session.ts";
 
 interface ChatOptions {
@@ -24,32 +26,34 @@ export function addChat(program: Command, session: CurrentSession): void {
     .addOption(new Option("--role <role>", "agent role whose model answers").choices(CHAT_ROLES))
     .option("--conversation <id>", "go on with this conversation", "terminal")
     .option("--profile <name>", "use this profile for this run")
-    .option("--api <url>", "talk to a running `serve` instead of answering in this process", parseApi)
+    .option("--api <url>", "talk to a running `serve` instead of answering in this process")
     .addHelpText(
       "after",
       "\nCtrl-C stops an answer, /quit or Ctrl-D the program. Lines from a pipe are answered one after the other." +
         '\n\nExample:\n  django-agent chat\n  echo "¿Qué sabes del huerto?" | django-agent chat --mode 3',
     )
     .action(async (options: ChatOptions) => {
+      const api = options.api === undefined ? undefined : parseApi(options.api);
       await using agent = await session().open({ profile: options.profile, watch: true });
       await agent.chat.prepare();
-      const client = await createClient(agent, options);
-      using conversation = new Conversation(client, options.mode);
-      await conversation.hold();
+      const { conversation: conversationId, role, mode } = options;
+      const client = new ChatClient({ post: await createPost(agent, api), conversationId, role });
+      // Not `using`: see src/README.md, decisions.
+      const conversation = new Conversation(client, mode);
+      try {
+        await conversation.hold();
+      } finally {
+        conversation.close();
+      }
     });
 }
 
-async function createClient(agent: Agent, { api, conversation, role }: ChatOptions): Promise<ChatClient> {
-  const common = { conversationId: conversation, role };
+async function createPost(agent: Agent, api: string | undefined): Promise<Post> {
   if (api !== undefined) {
-    const fetchCounted = (request: Request) => {
-      agent.ledger.sent(api, Number(request.headers.get("content-length") ?? 0));
-      return fetch(request);
-    };
-    return new ChatClient({ ...common, fetch: fetchCounted, origin: api, token: agent.env.get("DJANGO_API_TOKEN") });
+    return createRemotePost({ origin: api, token: readApiToken(agent.env), ledger: agent.ledger });
   }
   const { createLocalApi } = await import("../http/local_api.ts");
-  return new ChatClient({ ...common, fetch: createLocalApi(agent), origin: "http://localhost" });
+  return createLocalPost(createLocalApi(agent));
 }
 
 function parseModeOption(text: string): CognitiveMode {
@@ -58,8 +62,9 @@ function parseModeOption(text: string): CognitiveMode {
   return mode;
 }
 
+/** Not repeated in the message: it may hold a password. */
 function parseApi(text: string): string {
   const problem = checkBaseUrl(text, { local: true });
-  if (problem) throw new InvalidArgumentError(withRemedy(problem.message, problem.remedy));
-  return new URL(text).origin;
+  if (!problem) return new URL(text).origin;
+  throw new AgentError(`Cannot use --api: ${problem.message}`, { exitCode: EXIT.usage, remedy: problem.remedy });
 }

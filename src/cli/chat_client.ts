@@ -1,20 +1,45 @@
-import { AgentError, EXIT, type ExitCode } from "../core/errors.ts";
-import type { CognitiveMode, Role } from "../core/types.ts";
-import type { ChatAnswer } from "../chat/chat.ts";
+import { z } from "zod";
+import { AgentError, EXIT, type ExitCode, exitCodeOf } from "../core/errors.ts";
+import { COGNITIVE_MODES, type CognitiveMode, type ErrorKind, type Role } from "../core/types.ts";
+import type { Post, Posted } from "./post.ts";
 
 /** What a conversation is held with. */
 export interface ChatClientOptions {
-  /** Sends a request, to this process or to another one. */
-  readonly fetch: (request: Request) => Promise<Response>;
-  /** `http://127.0.0.1:8000` */
-  readonly origin: string;
-  readonly token?: string | undefined;
+  readonly post: Post;
   readonly conversationId: string;
   readonly role?: Role | undefined;
 }
 
+/** The part of an answer that the terminal shows; another process may have sent it. */
+const answerSchema = z.object({
+  content: z.string(),
+  silent: z.boolean(),
+  cognitive_mode: z.literal(COGNITIVE_MODES),
+  provider: z.string().nullable(),
+  model: z.string().nullable(),
+  fallback: z.boolean(),
+  knowledge_sources: z.array(z.object({
+    kind: z.string(),
+    source: z.string(),
+    id: z.number().nullable(),
+    heading: z.string().nullable(),
+  })),
+  cost_usd: z.number().nullable(),
+  latency_ms: z.number(),
+});
+export type HeardAnswer = z.output<typeof answerSchema>;
+
+const deltaSchema = z.object({ text: z.string() });
+const errorSchema = z.object({
+  error: z.object({
+    message: z.string(),
+    code: z.string(),
+    attempts: z.array(z.object({ outcome: z.string(), error_kind: z.string().optional() })).optional(),
+  }),
+});
+
 /** A piece of an answer, or the answer. */
-export type Heard = { readonly delta: string } | { readonly done: ChatAnswer };
+export type Heard = { readonly delta: string } | { readonly done: HeardAnswer };
 
 /** Speaks `POST /api/chat`. */
 export class ChatClient {
@@ -26,85 +51,104 @@ export class ChatClient {
 
   /** Says something. @throws AgentError with what the API says; the reason of the signal */
   async *say(message: string, cognitive_mode: CognitiveMode, signal: AbortSignal): AsyncGenerator<Heard, void, void> {
-    const { conversationId, role } = this.#options;
+    const { post, conversationId, role } = this.#options;
     const body = { message, cognitive_mode, conversation_id: conversationId, stream: true, ...(role && { role }) };
-    const response = await this.#send("/api/chat", body, signal);
-    if (!response.body) throw brokenOff();
-    for await (const { event, data } of readEvents(response.body)) {
+    const posted = await post("/api/chat", body, signal);
+    try {
+      await requireOk(posted);
+      for await (const { event, data } of readEvents(posted.pieces)) {
+        signal.throwIfAborted();
+        if (event === "delta") yield { delta: deltaSchema.parse(data).text };
+        else if (event === "done") return yield { done: answerSchema.parse(data) };
+        else if (event === "error") throw errorOf(data, posted.status);
+      }
+    } catch (error) {
       signal.throwIfAborted();
-      if (event === "delta") yield { delta: data.text };
-      else if (event === "error") throw errorOf(data, response.status);
-      else if (event === "done") return yield { done: data };
+      if (error instanceof AgentError) throw error;
+      throw brokenOff(error); // a connection that was cut, or something that is no answer of this API
     }
     signal.throwIfAborted();
-    throw brokenOff();
+    throw brokenOff(undefined);
   }
 
-  /** Forgets what was said. @throws AgentError */
+  /** Lets the conversation begin anew. @throws AgentError */
   async reset(): Promise<void> {
-    const body = { conversation_id: this.#options.conversationId };
-    const response = await this.#send("/api/memory/working/clear", body, new AbortController().signal);
-    await response.body?.cancel();
-  }
-
-  async #send(path: string, body: object, signal: AbortSignal): Promise<Response> {
-    const { fetch, origin, token } = this.#options;
-    const headers = {
-      "content-type": "application/json",
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-    };
-    const request = new Request(origin + path, {
-      method: "POST",
-      headers,
-      body: JSON.stringify(body),
-      signal,
-      redirect: "error",
-    });
-    const response = await fetch(request).catch((error) => {
-      signal.throwIfAborted();
-      throw unreachable(origin, error);
-    });
-    if (response.ok) return response;
-    throw errorOf(await response.json().catch(() => undefined), response.status);
+    const { post, conversationId } = this.#options;
+    const body = { conversation_id: conversationId };
+    const posted = await post("/api/memory/working/clear", body, new AbortController().signal);
+    await requireOk(posted);
+    await readAll(posted.pieces);
   }
 }
 
+async function requireOk({ status, pieces }: Posted): Promise<void> {
+  if (status === 200) return;
+  throw errorOf(parseJson(await readAll(pieces).catch(() => "")), status);
+}
+
+async function readAll(pieces: AsyncIterable<string>): Promise<string> {
+  return (await Array.fromAsync(pieces)).join("");
+}
+
 /** Server-sent events whose data is JSON (html.spec.whatwg.org, 9.2.6), as far as this API writes them. */
-async function* readEvents(body: ReadableStream<Uint8Array<ArrayBuffer>>) {
+async function* readEvents(pieces: AsyncIterable<string>): AsyncGenerator<{ event: string; data: unknown }> {
   let waiting = "";
-  for await (const piece of body.pipeThrough(new TextDecoderStream())) {
+  for await (const piece of pieces) {
     waiting += piece;
     for (let end = waiting.indexOf("\n\n"); end >= 0; end = waiting.indexOf("\n\n")) {
       const lines = waiting.slice(0, end).split("\n");
       waiting = waiting.slice(end + 2);
       const field = (name: string) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2) ?? "";
-      yield { event: field("event"), data: JSON.parse(field("data") || "null") };
+      yield { event: field("event"), data: parseJson(field("data")) };
     }
   }
 }
 
-function errorOf(body: { readonly error?: { readonly message?: unknown } } | undefined, status: number): AgentError {
-  const message = body?.error?.message;
-  return new AgentError(typeof message === "string" ? message : `The API answered with status ${status}`, {
-    exitCode: exitCodeOf(status),
-  });
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
-function exitCodeOf(status: number): ExitCode {
-  if (status === 401 || status === 403 || status === 409) return EXIT.permission;
-  if (status === 429 || status === 504) return EXIT.tempfail;
-  if (status === 400 || status === 413 || status === 422) return EXIT.data;
-  return status === 500 ? EXIT.internal : EXIT.unavailable;
+function errorOf(body: unknown, status: number): AgentError {
+  const { success, data } = errorSchema.safeParse(body);
+  if (!success) return new AgentError(`The API answered with status ${status}`, { exitCode: EXIT.unavailable });
+  const { message, code, attempts = [] } = data.error;
+  const remedy = code === "invalid_token" ? "Set DJANGO_API_TOKEN in .env to the token of that server." : undefined;
+  const failed = attempts.findLast(({ outcome }) => outcome === "failed");
+  return new AgentError(message, { exitCode: exitCodeFor(code, failed?.error_kind), remedy });
 }
 
-function unreachable(origin: string, cause: unknown): AgentError {
-  return new AgentError(`Nothing answers at ${origin}`, {
-    exitCode: EXIT.unavailable,
-    remedy: "Start `serve` there, or leave --api out: then this command needs no other.",
-    cause,
-  });
+/** As `ask` would end: the kind of the last failure says it best, then the API's own code. */
+function exitCodeFor(code: string, kind: string | undefined): ExitCode {
+  if (kind !== undefined) return exitCodeOf(kind as ErrorKind) ?? EXIT.unavailable;
+  switch (code) {
+    case "invalid_token":
+    case "egress_sealed":
+    case "permission_denied":
+    case "foreign_host":
+      return EXIT.permission;
+    case "rate_limit_exceeded":
+    case "timeout":
+    case "busy":
+      return EXIT.tempfail;
+    case "invalid_value":
+    case "bad_request":
+    case "body_too_large":
+    case "context_length_exceeded":
+    case "content_filter":
+      return EXIT.data;
+    case "config_refused":
+      return EXIT.config;
+    case "internal_error":
+      return EXIT.internal;
+    default:
+      return EXIT.unavailable;
+  }
 }
 
-function brokenOff(): AgentError {
-  return new AgentError("The answer broke off", { exitCode: EXIT.unavailable, remedy: "Ask again." });
+function brokenOff(cause: unknown): AgentError {
+  return new AgentError("The answer broke off", { exitCode: EXIT.unavailable, remedy: "Ask again.", cause });
 }

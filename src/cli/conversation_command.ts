@@ -10,19 +10,21 @@ export type LineCommand =
 /** What /help says. */
 export const COMMAND_HELP = `/mode 1|2|3   1 everything and the web, 2 memory and model, 3 memory alone
 /sources      where the last answer comes from
-/reset        forget what was said in this conversation
+/reset        begin the conversation anew
 /quit         leave (so does Ctrl-D); Ctrl-C stops an answer
 //…           say something that begins with a slash`;
+
+const COMMANDS = { "/reset": "reset", "/sources": "sources", "/quit": "quit", "/help": "help" } as const;
 
 /** Reads a line. Only a slash at its very beginning makes a command. */
 export function parseLine(line: string): LineCommand {
   if (line.trim() === "") return { type: "nothing" };
   if (line.startsWith("//")) return { type: "say", message: line.slice(1) };
   if (!line.startsWith("/")) return { type: "say", message: line };
-  const [name = "", argument] = line.trim().toLowerCase().split(/\s+/);
+  const [name = "", argument, ...more] = line.trim().toLowerCase().split(/\s+/);
   switch (name) {
     case "/mode": {
-      const mode = parseMode(argument ?? "");
+      const mode = more.length > 0 ? undefined : parseMode(argument ?? "");
       return mode === undefined
         ? { type: "unknown", problem: "Write /mode 1, /mode 2 or /mode 3." }
         : { type: "mode", mode };
@@ -31,7 +33,8 @@ export function parseLine(line: string): LineCommand {
     case "/sources":
     case "/quit":
     case "/help":
-      return { type: name.slice(1) as "reset" | "sources" | "quit" | "help" };
+      if (argument !== undefined) return { type: "unknown", problem: `${name} stands alone; // says it to the agent.` };
+      return { type: COMMANDS[name] };
     default:
       return { type: "unknown", problem: `There is no ${name}; /help lists what there is.` };
   }

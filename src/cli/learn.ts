@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { AgentError, describeFault, EXIT } from "../core/errors.ts";
 import { printable } from "../core/format.ts";
 import { findDocuments, MAX_DOCUMENT_BYTES, readDocument, type Unreadable } from "../memory/documents.ts";
-import type { Document, Learned } from "../memory/learn.ts";
+import { type Document, type Learned, nameOfNote } from "../memory/learn.ts";
 import type { Memory } from "../memory/memory.ts";
 import { tell, writeJson } from "./output.ts";
 import { Progress } from "./progress.ts";
@@ -15,7 +15,7 @@ import { listenForStop } from "./stop.ts";
 const BATCH = 16;
 
 interface LearnOptions {
-  readonly source: string;
+  readonly source?: string;
   readonly vectors: boolean;
   readonly json?: true;
 }
@@ -30,7 +30,7 @@ export function addLearn(program: Command, session: CurrentSession): void {
   program.command("learn")
     .description("Teach it Markdown and text files, whole folders of them, or standard input")
     .argument("<path...>", "files and folders; - reads one text from standard input")
-    .option("--source <name>", "what the text from standard input is called", "stdin")
+    .option("--source <name>", "what the text from standard input is called; one of that name is replaced")
     .option("--no-vectors", "do not ask the embeddings model; `serve` does later")
     .option("--json", "print what was learned as JSON and nothing else")
     .addHelpText(
@@ -40,6 +40,7 @@ export function addLearn(program: Command, session: CurrentSession): void {
         "\n\nExample:\n  django-agent learn notes/ README.md\n  pdftotext manual.pdf - | django-agent learn - --source boiler",
     )
     .action(async (paths: string[], options: LearnOptions) => {
+      if (options.source !== undefined && !paths.includes("-")) throw sourceWithoutText();
       await using agent = await session().open();
       using stop = listenForStop();
       const report: Report = { learned: [], refused: [] };
@@ -64,8 +65,8 @@ interface Run extends LearnOptions {
 
 async function learnPath(memory: Memory, path: string, run: Run): Promise<void> {
   if (path === "-") {
-    const text = await readStdin("The text", MAX_DOCUMENT_BYTES);
-    return await learnOne(memory, { name: run.source, text: text.replaceAll("\0", ""), atMs: Date.now() }, run);
+    const document = await readNote(run);
+    return "problem" in document ? refuse(document, run.report) : await learnOne(memory, document, run);
   }
   let found = 0;
   for await (const file of findDocuments(path)) {
@@ -78,6 +79,16 @@ async function learnPath(memory: Memory, path: string, run: Run): Promise<void> 
   if (found === 0) {
     const remedy = "Files whose name ends in .md, .markdown or .txt are learned.";
     refuse({ path, problem: "There is nothing to learn in this folder", remedy }, run.report);
+  }
+}
+
+async function readNote({ source, signal }: Run): Promise<Document | Unreadable> {
+  try {
+    const text = (await readStdin("The text", MAX_DOCUMENT_BYTES, signal)).replaceAll("\0", "");
+    return { name: source ?? nameOfNote(text), text, atMs: Date.now() };
+  } catch (error) {
+    if (!(error instanceof AgentError) || error.exitCode !== EXIT.data) throw error;
+    return { path: "-", problem: error.message, remedy: error.remedy ?? "" };
   }
 }
 
@@ -101,7 +112,7 @@ function detailOf({ outcome, known_as, passages, added }: Learned): string {
 
 function refuse(problem: Unreadable, report: Report): void {
   report.refused.push(problem);
-  tell(`refused    ${printable(problem.path)}: ${problem.problem} → ${problem.remedy}`);
+  tell(printable(`refused    ${problem.path}: ${problem.problem} → ${problem.remedy}`));
 }
 
 /** Without vectors everything works, by words alone. */
@@ -119,6 +130,13 @@ async function giveVectors(memory: Memory, signal: AbortSignal): Promise<void> {
     tell(`note: without vectors for now: ${reason}`);
     tell("→ It is found by its words; `serve` or the next `learn` adds the vectors once the model answers.");
   }
+}
+
+function sourceWithoutText(): AgentError {
+  return new AgentError("--source names the text from standard input, and none is read", {
+    exitCode: EXIT.usage,
+    remedy: "Add - to read it, or leave --source out: files are called by their path.",
+  });
 }
 
 function conclude({ learned, refused }: Report, { json }: LearnOptions): void {

@@ -1,14 +1,14 @@
+import { basename, dirname, join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { AgentError, EXIT } from "../core/errors.ts";
 import { formatBytes, printable } from "../core/format.ts";
-import { type Hit, relevanceOf } from "../memory/search.ts";
-import type { Forgettable } from "../storage/memory.ts";
+import { describeHit, type Hit, MOST_RESULTS, realmsFor, relevanceOf } from "../memory/search.ts";
+import type { Forgettable, Forgotten } from "../storage/memory.ts";
 import { paint, table, tell, writeJson, writeOut } from "./output.ts";
 import type { CurrentSession } from "./session.ts";
 import { listenForStop } from "./stop.ts";
 
 const DEFAULT_LIMIT = 5;
-const MOST_RESULTS = 50;
 
 /** `memory`: looking at what is remembered, and forgetting it. */
 export function addMemory(program: Command, session: CurrentSession): void {
@@ -40,20 +40,11 @@ function addSearch(memory: Command, session: CurrentSession): void {
     .action(async (query: string, { conversation, limit, json }: SearchOptions) => {
       await using agent = await session().open();
       using stop = listenForStop();
-      const realms = [
-        { kind: "learned_knowledge" as const },
-        ...(conversation === undefined ? [] : [{ kind: "episodic" as const, conversation_id: conversation }]),
-      ];
-      const hits = await agent.memory.search({ text: query, realms, limit }, stop.signal);
-      if (json) writeJson(hits.map(toJson));
+      const hits = await agent.memory.search({ text: query, realms: realmsFor(conversation), limit }, stop.signal);
+      if (json) writeJson(hits.map(describeHit));
       else if (hits.length === 0) writeOut("Nothing is remembered about that.\n");
       else writeOut(hits.map(render).join("\n"));
     });
-}
-
-function toJson(hit: Hit): object {
-  const { passage: { at_ms, ...passage }, coverage, cosine } = hit;
-  return { ...passage, at: new Date(at_ms).toISOString(), relevance: relevanceOf(hit), coverage, cosine };
 }
 
 function render(hit: Hit): string {
@@ -78,9 +69,12 @@ function addList(memory: Command, session: CurrentSession): void {
       const rows = sources.map(({ name, hash }) => [printable(name), hash === null ? "interrupted" : "learned"]);
       if (rows.length > 0) writeOut(`${table([["source", "state"], ...rows])}\n`);
       const { learned_passages, episodes, vectors, file_bytes } = stats;
-      writeOut(
-        `${learned_passages} learned passages, ${episodes} exchanges, ${vectors} vectors; ${formatBytes(file_bytes)}\n`,
-      );
+      const amounts = [
+        count(learned_passages, "learned passage"),
+        count(episodes, "exchange"),
+        count(vectors, "vector"),
+      ];
+      writeOut(`${amounts.join(", ")}; ${formatBytes(file_bytes)}\n`);
     });
 }
 
@@ -105,14 +99,34 @@ function addForget(memory: Command, session: CurrentSession): void {
     .addHelpText("after", "\nExample:\n  django-agent memory forget --conversation terminal")
     .action(async (options: ForgetOptions) => {
       const what = forgettableOf(options);
-      await using agent = await session().open();
-      const forgotten = await agent.memory.forget(what);
-      if (options.json) writeJson(forgotten);
-      else writeOut(`forgotten: ${count(forgotten.passages, "passage")}, ${count(forgotten.sources, "source")}\n`);
-      if (forgotten.erased) return;
-      tell("note: another program was reading, so old bytes still lie in the file beside the database");
-      tell("→ Run the same again, or stop that program: they go as soon as nobody reads.");
+      const agent = await session().open(); // not `using`: see src/README.md, decisions
+      try {
+        report(await agent.memory.forget(what), await findCopies(agent.memory.path), options);
+      } finally {
+        await agent[Symbol.asyncDispose]();
+      }
     });
+}
+
+function report(forgotten: Forgotten, copies: readonly string[], { json }: ForgetOptions): void {
+  if (json) writeJson({ ...forgotten, copies });
+  else writeOut(`forgotten: ${count(forgotten.passages, "passage")}, ${count(forgotten.sources, "source")}\n`);
+  if (!forgotten.erased) {
+    tell("note: another program was reading, so old bytes still lie in the file beside the database");
+    tell("→ Run the same again, or stop that program: they go as soon as nobody reads.");
+  }
+  for (const copy of copies) {
+    tell(`note: ${copy} is an older copy and may still hold it; delete it if you do not need it`);
+  }
+}
+
+/** Databases that were set aside or copied before an upgrade. */
+async function findCopies(path: string): Promise<string[]> {
+  const [folder, name] = [dirname(path), basename(path)];
+  const entries = await Array.fromAsync(Deno.readDir(folder)).catch(() => []);
+  return entries.map((entry) => entry.name)
+    .filter((each) => each.startsWith(`${name}.damaged-`) || each.startsWith(`${name}.before-`))
+    .map((each) => join(folder, each)).toSorted();
 }
 
 /** Exactly one of the choices. */

@@ -1,5 +1,8 @@
+import { printable } from "../core/format.ts";
 import { writeError } from "./output.ts";
 
+/** Columns that every terminal has. */
+const WIDTH = 78;
 /** How often a line is written anew, in milliseconds. */
 const EVERY_MS = 100;
 
@@ -12,7 +15,7 @@ export class Progress implements Disposable {
     const now = performance.now();
     if (!this.#terminal || now - this.#shownAt < EVERY_MS) return;
     this.#shownAt = now;
-    writeError(`\r\u001b[K${text}`);
+    writeError(`\r\u001b[K${[...printable(text).replace(/\s+/g, " ")].slice(0, WIDTH).join("")}`);
   }
 
   /** Takes the line away, before anything else is told. */

@@ -1,8 +1,8 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { couldBeKey } from "../config/env.ts";
 import { isLoopback } from "../core/address.ts";
 import { AgentError, EXIT } from "../core/errors.ts";
 import type { Agent } from "./agent.ts";
+import { readApiToken } from "./api_token.ts";
 import { tell } from "./output.ts";
 import { claimDataFolder } from "./pid_file.ts";
 import type { CurrentSession } from "./session.ts";
@@ -68,13 +68,7 @@ function announce(agent: Agent, origin: string, guarded: boolean): void {
 }
 
 function tokenOf({ env }: Agent, hostname: string): string | undefined {
-  const token = env.get("DJANGO_API_TOKEN");
-  if (token !== undefined && !couldBeKey(token)) {
-    throw new AgentError("Cannot use DJANGO_API_TOKEN: it holds characters that no header can carry", {
-      exitCode: EXIT.config,
-      remedy: "Use letters and digits, for example what `openssl rand -hex 32` prints.",
-    });
-  }
+  const token = readApiToken(env);
   if (token !== undefined || isLoopback(hostname)) return token;
   throw new AgentError(`Cannot listen on ${hostname}: other machines could use it, and there is no token`, {
     exitCode: EXIT.config,

@@ -6,7 +6,7 @@ import rulesEn from "./prompts/rules.en.md" with { type: "text" };
 import rulesEs from "./prompts/rules.es.md" with { type: "text" };
 import textsEn from "./prompts/texts.en.json" with { type: "text" };
 import textsEs from "./prompts/texts.es.json" with { type: "text" };
-import { ConfigError } from "../core/errors.ts";
+import { AgentError, ConfigError } from "../core/errors.ts";
 import { type Language, LANGUAGES } from "../core/language.ts";
 import { readJsonText } from "./json_text.ts";
 import { readSmallFile } from "./read_file.ts";
@@ -19,9 +19,9 @@ const textsSchema = z.strictObject({
   notes_end: line,
   now: line,
   speaker: line,
-  knowledge_known: line,
-  knowledge_partly: line,
-  knowledge_nothing: line,
+  knowledge_sufficient: line,
+  knowledge_partial: line,
+  knowledge_none: line,
   memory_only: line,
   open: line,
   context: line,
@@ -96,7 +96,7 @@ export class PromptFiles {
     try {
       return this.#current = await this.#read();
     } catch (error) {
-      if (!known || !(error instanceof ConfigError)) throw error;
+      if (!known || !(error instanceof AgentError)) throw error;
       this.#warn(error.message, "Correct it; until then the prompts before go on to count.");
       return known;
     }
@@ -117,9 +117,14 @@ export class PromptFiles {
     const read = async (language: Language): Promise<[Language, Prompts]> => [language, {
       persona: await this.#textOf(`persona.${language}.md`),
       rules: await this.#textOf(`rules.${language}.md`),
-      texts: parseTexts(await this.#textOf(`texts.${language}.json`), join(this.#dir, `texts.${language}.json`)),
+      texts: await this.#textsOf(language),
     }];
     return Object.fromEntries(await Promise.all(LANGUAGES.map(read))) as AllPrompts;
+  }
+
+  async #textsOf(language: Language): Promise<Texts> {
+    const name = `texts.${language}.json`;
+    return parseTexts(await this.#textOf(name), EMBEDDED_PROMPTS[name] ?? "", join(this.#dir, name));
   }
 
   async #textOf(name: string): Promise<string> {
@@ -129,11 +134,11 @@ export class PromptFiles {
 }
 
 /** Lines that are missing are those of the embedded file: a new version may know more of them. */
-function parseTexts(text: string, file: string): Texts {
+function parseTexts(text: string, embeddedText: string, file: string): Texts {
   const { value, problems } = readJsonText(text);
   if (problems.length > 0) throw new ConfigError(file, problems);
   const own = typeof value === "object" && value !== null ? value : undefined;
-  const embedded = readJsonText(file.endsWith("es.json") ? textsEs : textsEn).value as object;
+  const embedded = readJsonText(embeddedText).value as object;
   const { success, data, error } = textsSchema.safeParse(own && { ...embedded, ...own });
   if (success) return data;
   throw new ConfigError(

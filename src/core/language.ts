@@ -20,6 +20,15 @@ const FUNCTION_WORDS: Readonly<Record<Language, ReadonlySet<string>>> = {
     whose why will with would you your`),
 };
 
+/** Words that say much about the language of a short message, and something about its subject too. */
+const HINTS: Readonly<Record<Language, ReadonlySet<string>>> = {
+  es: wordSet(`hola buenas buenos dias tardes noches gracias adios vale claro bueno bien mal favor escribe escribeme
+    cuenta cuentame explica explicame resume traduce ayuda ayudame necesito quiero quisiera podrias puedes sabes
+    conoces recuerdas hoy ayer manana ahora tiempo nueva nuevo casa`),
+  en: wordSet(`hello hi hey thanks thank bye goodbye okay good morning evening night write show explain summarize
+    summarise translate help need want know remember think today yesterday tomorrow new create give find house`),
+};
+
 function wordSet(text: string): ReadonlySet<string> {
   return new Set(text.split(/\s+/));
 }
@@ -52,7 +61,8 @@ export function detectLanguage(text: string): Language | undefined {
   const sample = text.slice(0, 2000);
   if (/[¿¡]/.test(sample)) return "es";
   const words = wordsOf(sample);
-  const score = (language: Language) => words.filter((word) => FUNCTION_WORDS[language].has(word)).length;
+  const score = (language: Language) =>
+    words.filter((word) => FUNCTION_WORDS[language].has(word) || HINTS[language].has(word)).length;
   const [spanish, english] = [score("es"), score("en")];
   if (spanish !== english) return spanish > english ? "es" : "en";
   return /[ñáéíóú]/i.test(sample) ? "es" : undefined;

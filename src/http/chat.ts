@@ -6,12 +6,9 @@ import { answers, bodyOf, createApi } from "./context.ts";
 import { describeError } from "./errors.ts";
 import { EVENT_STREAM, toByteStream } from "./sse.ts";
 
-/** Where one talks to the agent. */
-export const CHAT_PATH = "/api/chat";
-
 const chatRoute = createRoute({
   method: "post",
-  path: CHAT_PATH,
+  path: "/api/chat",
   summary: "Say something to the agent; with `stream: true` its answer comes as it is made",
   ...bodyOf(chatRequestSchema),
   responses: {

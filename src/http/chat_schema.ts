@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
-import { CHAT_ROLES } from "../core/types.ts";
+import { SOURCE_KINDS } from "../chat/chat.ts";
+import { CHAT_ROLES, COGNITIVE_MODES } from "../core/types.ts";
 
 /** Shapes of `/api/chat`. */
 
@@ -14,7 +15,7 @@ export const conversationIdSchema = lineSchema(200).openapi({
   description: "a conversation of the caller's choice; one that is not known begins",
 });
 
-const modeSchema = z.union([z.literal(1), z.literal(2), z.literal(3)], "it must be 1, 2 or 3");
+const modeSchema = z.literal(COGNITIVE_MODES, "it must be 1, 2 or 3");
 
 export const chatRequestSchema = z.strictObject({
   message: z.string().refine((text) => text.trim() !== "", "it is empty"),
@@ -42,7 +43,7 @@ export const chatAnswerSchema = z.object({
   model: z.string().nullable(),
   fallback: z.boolean(),
   knowledge_sources: z.array(z.object({
-    kind: z.enum(["working", "learned_knowledge", "episodic", "web", "context"]),
+    kind: z.enum(SOURCE_KINDS),
     source: z.string(),
     id: z.number().nullable(),
     heading: z.string().nullable(),

@@ -1,7 +1,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { createHash } from "node:crypto";
-import { type Hit, relevanceOf } from "../memory/search.ts";
+import { nameOfNote } from "../memory/learn.ts";
 import type { Memory } from "../memory/memory.ts";
+import { describeHit, realmsFor } from "../memory/search.ts";
 import { answers, bodyOf, createApi } from "./context.ts";
 import { HttpError } from "./errors.ts";
 import {
@@ -69,18 +69,14 @@ export function createMemory(memory: Memory): OpenAPIHono {
   const api = createApi();
   api.openapi(searchRoute, async (c) => {
     const { query, conversation_id, limit } = c.req.valid("json");
-    const learned = { kind: "learned_knowledge" as const };
-    const realms = conversation_id === undefined
-      ? [learned]
-      : [learned, { kind: "episodic" as const, conversation_id }];
-    const hits = await memory.search({ text: query, realms, limit }, c.req.raw.signal);
-    return c.json({ results: hits.map(toResult) }, 200);
+    const asked = { text: query, realms: realmsFor(conversation_id), limit };
+    return c.json({ results: (await memory.search(asked, c.req.raw.signal)).map(describeHit) }, 200);
   });
   api.openapi(teachRoute, async (c) => {
     const { content, source } = c.req.valid("json");
     const text = content.toWellFormed().replaceAll("\0", "");
-    const name = source ?? `note-${createHash("sha256").update(text).digest("hex").slice(0, 12)}`;
-    const learned = await memory.learn({ name, text, atMs: Date.now() }, { signal: c.req.raw.signal });
+    const document = { name: source ?? nameOfNote(text), text, atMs: Date.now() };
+    const learned = await memory.learn(document, { signal: c.req.raw.signal });
     const { outcome, known_as, passages, added, added_ids } = learned;
     return c.json({ source: known_as, outcome, passages, added, ids: [...added_ids] }, 200);
   });
@@ -99,10 +95,4 @@ export function createMemory(memory: Memory): OpenAPIHono {
     return c.json({ working, ...memory.stats(), vector_bytes: memory.vectorBytes }, 200);
   });
   return api;
-}
-
-function toResult(hit: Hit): z.output<typeof memoryHitsSchema>["results"][number] {
-  const { passage: { id, kind, source, heading, text, at_ms }, coverage, cosine } = hit;
-  const at = new Date(at_ms).toISOString();
-  return { id, kind, source, heading, text, at, relevance: relevanceOf(hit), coverage, cosine };
 }

@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { MOST_RESULTS } from "../memory/search.ts";
 import { MEMORY_KINDS } from "../storage/memory.ts";
 import { conversationIdSchema, lineSchema } from "./chat_schema.ts";
 
@@ -11,7 +12,7 @@ export const memorySearchSchema = z.strictObject({
   conversation_id: conversationIdSchema.optional().openapi({
     description: "also look through the exchanges of this conversation",
   }),
-  limit: z.number().int().min(1).max(50).default(10),
+  limit: z.number().int().min(1).max(MOST_RESULTS).default(10),
 }).openapi("MemorySearch");
 
 export const memoryHitsSchema = z.object({

@@ -71,6 +71,7 @@ function* piecesOf(body: string): Generator<string> {
   let fresh = false; // false: nothing in it but what is repeated
   for (const part of partsOf(body)) {
     const count = countWords(part);
+    if (count === 0) continue;
     if (fresh && (words + count > WORDS.most || piece.length + part.length > MOST_LETTERS)) {
       yield piece.trim();
       piece = tailOf(piece, MOST_LETTERS - part.length);
@@ -80,15 +81,16 @@ function* piecesOf(body: string): Generator<string> {
     words += count;
     fresh = true;
   }
-  if (fresh && piece.trim() !== "") yield piece.trim();
+  if (fresh) yield piece.trim();
 }
 
 /** The last words, which the next piece repeats. */
 function tailOf(piece: string, mostLetters: number): string {
-  const end = piece.slice(-Math.max(0, Math.min(mostLetters, MOST_LETTERS / 4))).trimEnd();
-  const words = end.match(/\S+\s*/g)?.slice(-WORDS.overlap) ?? [];
-  const tail = words.join("");
-  return tail.length < end.length || end.length < piece.length ? `${tail}${/\n\s*$/.test(piece) ? "\n\n" : " "}` : "";
+  const text = piece.trimEnd();
+  const end = text.slice(-Math.max(0, Math.min(mostLetters, MOST_LETTERS / 4)));
+  const tail = (end.match(/\S+\s*/g)?.slice(-WORDS.overlap) ?? []).join("");
+  if (tail.length === text.length) return ""; // it would repeat the whole of it
+  return `${tail}${piece.slice(text.length).includes("\n") ? "\n\n" : " "}`;
 }
 
 /** Paragraphs; those that are too long, in sentences; those, in words; and those, in letters. */
@@ -121,7 +123,8 @@ function* splitWords(text: string): Generator<string> {
   const most = MOST_LETTERS / 2;
   let piece = "";
   let words = 0;
-  for (const { 0: word } of text.matchAll(/\s*\S{1,500}/gu)) {
+  for (const { 0: spaced } of text.matchAll(/\S{1,500}\s*/gu)) {
+    const word = spaced.length > most ? `${spaced.trimEnd()} ` : spaced;
     if (piece.length + word.length > most || words >= WORDS.most / 2) {
       yield piece;
       piece = "";

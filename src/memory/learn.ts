@@ -32,21 +32,27 @@ export interface LearnOptions {
   readonly onProgress?: (share: number) => void;
 }
 
-/** Passages written in one go; other work goes on in between. */
+/** Passages looked at and written in one go; other work goes on in between. */
 const WRITTEN_AT_ONCE = 200;
+
+/** A name for a text that has none. */
+export function nameOfNote(text: string): string {
+  return `note-${hashOf(text).slice(0, 12)}`;
+}
 
 /**
  * Learns a document: cuts it into passages and keeps those that are new. What is cut short goes on where it was when the
  * same is learned again.
- * @throws StorageError; the reason of the signal
+ * @throws StorageError (`changed` when somebody else learns or forgets it meanwhile); the reason of the signal
  */
 export async function learnDocument(store: MemoryStore, document: Document, options: LearnOptions): Promise<Learned> {
   const { name, text, atMs } = document;
   const { signal, onProgress = () => {} } = options;
   const hash = hashOf(text);
-  const known = store.source(name)?.hash === hash ? store.source(name) : store.sourceWithHash(hash);
+  const before = store.source(name);
+  const known = before?.hash === hash ? before : store.sourceWithHash(hash);
   if (known) {
-    if (known.name !== name && store.source(name)) await store.forget({ source: name }); // what it said before
+    if (known.name !== name && before) await store.forget({ source: name }); // what it said until now
     const outcome = known.name === name ? "unchanged" : "duplicate";
     return { name, outcome, known_as: known.name, passages: 0, added: 0, added_ids: [] };
   }
@@ -63,13 +69,14 @@ export async function learnDocument(store: MemoryStore, document: Document, opti
     await setImmediate();
     signal.throwIfAborted();
   };
+  let looked = 0;
   for (const { heading, text: piece } of chunksOf(text)) {
     const passage = { heading, text: piece, hash: hashOf(`${heading}\n${piece}`) };
     letters += piece.length;
-    if (kept.has(passage.hash)) continue; // it says the same twice
+    // It may say the same twice, or have said it before.
+    if (!kept.has(passage.hash) && !there.has(passage.hash)) batch.push(passage);
     kept.add(passage.hash);
-    if (!there.has(passage.hash)) batch.push(passage);
-    if (batch.length === WRITTEN_AT_ONCE) await write();
+    if (++looked % WRITTEN_AT_ONCE === 0) await write();
   }
   await write();
   await store.completeSource(source, hash, kept);

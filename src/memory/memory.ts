@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs";
 import { AgentError, describeFault } from "../core/errors.ts";
+import { Turns } from "../core/turns.ts";
 import type {
   Episode,
   Forgettable,
@@ -9,11 +11,12 @@ import type {
   Realm,
   Source,
 } from "../storage/memory.ts";
-import { type Embedder, VectorKeeper } from "./embedding.ts";
+import type { Embedder } from "./embedder.ts";
 import { type Document, learnDocument, type Learned, type LearnOptions } from "./learn.ts";
 import { QuestionVectors } from "./question_vector.ts";
 import { dropRepeated, fitToBudget, type Recalled, type RecalledKind, recallHits, recallWorking } from "./recall.ts";
 import { type Hit, MemorySearch, type SearchQuery } from "./search.ts";
+import { VectorKeeper } from "./vector_keeper.ts";
 import { WorkingMemory, type WorkingMessage } from "./working.ts";
 
 export interface MemoryOptions {
@@ -34,7 +37,18 @@ export interface RecallRequest {
   readonly kinds: readonly RecalledKind[];
   /** About how many tokens it may be. */
   readonly tokens: number;
+  /** Whether a model may be asked for the meaning of the text; otherwise its words decide. */
+  readonly byMeaning: boolean;
   readonly signal: AbortSignal;
+}
+
+/** What a turn of a conversation began with. */
+export interface Turn {
+  /** What was said before, oldest first. */
+  readonly history: readonly WorkingMessage[];
+  readonly clearings: number;
+  /** How often something had been forgotten; undefined when the database cannot be used. */
+  readonly forgotten: number | undefined;
 }
 
 /** Exchanges that wait for the database at most. */
@@ -51,17 +65,23 @@ export class Memory implements Disposable {
   #opened: { readonly store: MemoryStore & Disposable; readonly search: MemorySearch } | undefined;
   /** How often something had been forgotten when the working memory was last looked at. */
   #forgotten: number | undefined;
+  readonly #learning = new Turns("Too many texts of that name wait to be learned already");
   /** Exchanges that the database could not take yet. */
-  readonly #unkept: Episode[] = [];
+  readonly #unkept: { readonly episode: Episode; readonly forgotten: number | undefined }[] = [];
   readonly #warned = new Set<string>();
 
   constructor(options: MemoryOptions) {
     this.#options = options;
     this.#questions = new QuestionVectors(options.embedder);
-    this.vectors = new VectorKeeper({ store: () => this.#open().store, embedder: options.embedder });
+    this.vectors = new VectorKeeper({
+      store: () => this.#opened || existsSync(options.path) ? this.#open().store : undefined,
+      embedder: options.embedder,
+      onFailure: (error) => this.#warn(error),
+    });
   }
 
   [Symbol.dispose](): void {
+    this.#keepRest();
     this.#opened?.store[Symbol.dispose]();
     this.#opened = undefined;
   }
@@ -80,15 +100,19 @@ export class Memory implements Disposable {
    * What is remembered about a text, within the budget. A memory that cannot be used is told to a person, and nothing is
    * remembered: no answer ever fails because of it.
    */
-  async recall({ text, conversation_id, kinds, tokens, signal }: RecallRequest): Promise<Recalled[]> {
+  async recall({ text, conversation_id, kinds, tokens, byMeaning, signal }: RecallRequest): Promise<Recalled[]> {
     const wanted = (kind: MemoryKind) => kinds.includes(kind);
     const realms: Realm[] = [
       ...(wanted("learned_knowledge") ? [{ kind: "learned_knowledge" as const }] : []),
       ...(wanted("episodic") ? [{ kind: "episodic" as const, conversation_id }] : []),
     ];
-    const said = kinds.includes("working") ? recallWorking(conversation_id, this.recent(conversation_id), text) : [];
+    const said = kinds.includes("working")
+      ? recallWorking(conversation_id, this.working.recall(conversation_id), text)
+      : [];
     try {
-      const hits = await this.#find({ text, realms, limit: MOST_HITS * realms.length }, signal);
+      const { search, store } = this.#open();
+      const vector = byMeaning ? await this.#questions.of(text, store, signal) : undefined;
+      const hits = search.search({ text, vector, realms, limit: MOST_HITS * realms.length });
       return fitToBudget(dropRepeated([...said, ...recallHits(hits)]), tokens);
     } catch (error) {
       signal.throwIfAborted();
@@ -97,36 +121,36 @@ export class Memory implements Disposable {
     }
   }
 
-  /** What was said in a conversation, oldest first. */
-  recent(conversationId: string): readonly WorkingMessage[] {
+  /** Begins a turn of a conversation: what has been forgotten by now, here or elsewhere, is no part of it. */
+  beginTurn(conversationId: string): Turn {
+    this.vectors.stepAside(); // they may share the one place there is at a model's provider
     this.#forgetWhatOthersForgot();
-    return this.working.recall(conversationId);
+    const { clearings } = this.working;
+    return { history: this.working.recall(conversationId), clearings, forgotten: this.#forgotten };
+  }
+
+  /** Whether what was said in a turn may still be remembered: nothing was forgotten meanwhile that it may belong to. */
+  mayRemember(conversationId: string, { clearings, forgotten }: Turn): boolean {
+    this.#forgetWhatOthersForgot();
+    return forgotten === this.#forgotten && !this.working.wasCleared(conversationId, clearings);
   }
 
   /** Keeps an exchange for good. A database that cannot take it is told to a person, and tried again with the next. */
-  remember(episode: Episode): void {
-    this.#unkept.push(episode);
+  remember(episode: Episode, { forgotten }: Turn): void {
+    this.#unkept.push({ episode, forgotten });
     if (this.#unkept.length > MOST_UNKEPT) this.#unkept.shift();
-    try {
-      const { store } = this.#open();
-      for (let next = this.#unkept[0]; next; next = this.#unkept[0]) {
-        store.addEpisode(next);
-        this.#unkept.shift();
-      }
-      this.#warned.clear(); // should it fail again, that is news
-      this.vectors.notify();
-    } catch (error) {
-      this.#warn(error);
-    }
+    if (this.#keepRest()) this.vectors.notify();
   }
 
   /** Passages that fit a text, best first. @throws StorageError */
   async search(query: Omit<SearchQuery, "vector">, signal: AbortSignal): Promise<Hit[]> {
-    return await this.#find(query, signal);
+    const { search, store } = this.#open();
+    return search.search({ ...query, vector: await this.#questions.of(query.text, store, signal) });
   }
 
-  /** Learns a document. @throws StorageError */
+  /** Learns a document; one of a name after the other. @throws StorageError */
   async learn(document: Document, options: LearnOptions): Promise<Learned> {
+    using _turn = await this.#learning.take(document.name, options.signal);
     const learned = await learnDocument(this.#open().store, document, options);
     this.vectors.notify();
     return learned;
@@ -139,14 +163,18 @@ export class Memory implements Disposable {
 
   /** Forgets for good, here and in the database. @throws StorageError */
   async forget(what: Forgettable): Promise<Forgotten> {
+    this.#clear(what);
+    const { store } = this.#open();
+    const forgotten = await store.forget(what);
+    this.#clear(what); // an answer that began meanwhile may have used what was still there
+    this.#forgotten = store.marks.forgotten;
+    return forgotten;
+  }
+
+  #clear(what: Forgettable): void {
     if ("all" in what) this.working.clear();
     else if ("conversation_id" in what) this.working.clear(what.conversation_id);
     else if ("user_id" in what) this.working.clearUser(what.user_id);
-    if (!("source" in what)) this.#unkept.length = 0; // the rest of them is a small price
-    const { store } = this.#open();
-    const forgotten = await store.forget(what);
-    this.#forgotten = store.marks.forgotten;
-    return forgotten;
   }
 
   /** Everything that was learned, by name. @throws StorageError */
@@ -159,17 +187,28 @@ export class Memory implements Disposable {
     return this.#open().store.stats();
   }
 
-  async #find(query: Omit<SearchQuery, "vector">, signal: AbortSignal): Promise<Hit[]> {
-    const { search, store } = this.#open();
-    const vector = await this.#questions.of(query.text, store, signal);
-    return search.search({ ...query, vector });
+  /** Writes down the exchanges that wait for it; false when that is not possible. */
+  #keepRest(): boolean {
+    try {
+      for (let next = this.#unkept[0]; next; next = this.#unkept[0]) {
+        const { store } = this.#open();
+        // One from a time when the database could not even be opened is forgotten rather than kept against a wish.
+        if (next.forgotten !== undefined) store.addEpisode(next.episode, next.forgotten);
+        this.#unkept.shift();
+      }
+      this.#warned.clear(); // should it fail again, that is news
+      return true;
+    } catch (error) {
+      this.#warn(error);
+      return false;
+    }
   }
 
+  /** Another program may have forgotten something: nobody knows what, so no conversation goes on. */
   #forgetWhatOthersForgot(): void {
-    if (this.working.size === 0 || !this.#opened) return;
     try {
-      const { forgotten } = this.#opened.store.marks;
-      if (this.#forgotten !== undefined && this.#forgotten !== forgotten) this.working.clear();
+      const { forgotten } = this.#open().store.marks;
+      if (this.#forgotten !== forgotten) this.working.clear();
       this.#forgotten = forgotten;
     } catch (error) {
       this.#warn(error);

@@ -1,6 +1,6 @@
 import { inTime } from "../core/in_time.ts";
 import type { MemoryStore } from "../storage/memory.ts";
-import type { Embedder } from "./embedding.ts";
+import type { Embedder } from "./embedder.ts";
 import type { SearchQuery } from "./search.ts";
 import { unitVector } from "./vector_search.ts";
 
@@ -8,7 +8,7 @@ import { unitVector } from "./vector_search.ts";
  * How long, in milliseconds, an answer waits for the vector of a question before words alone decide; how long the model
  * has, which may have to be loaded first; and how long it is left alone when it has failed.
  */
-const TIMES = { wait: 1500, longest: 15_000, pause: 60_000 };
+const TIMES = { wait: 1500, longest: 5000, pause: 60_000 };
 /** Letters of a question that its vector is made of. */
 const MOST_LETTERS = 2000;
 

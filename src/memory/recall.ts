@@ -1,12 +1,13 @@
 import { wordsOf } from "../core/language.ts";
 import { CHARS_PER_TOKEN, roughTokens } from "../core/tokens.ts";
-import type { MemoryKind } from "../storage/memory.ts";
+import { MEMORY_KINDS } from "../storage/memory.ts";
 import { coverageOf, type Hit, relevanceOf } from "./search.ts";
 import { queryTerms } from "./terms.ts";
 import type { WorkingMessage } from "./working.ts";
 
-/** Where something that is remembered comes from. */
-export type RecalledKind = "working" | MemoryKind;
+/** Where something that is remembered comes from, in the order in which it is recalled. */
+export const RECALLED_KINDS = ["working", ...MEMORY_KINDS] as const;
+export type RecalledKind = typeof RECALLED_KINDS[number];
 
 /** Something that is remembered about what was asked. */
 export interface Recalled {
@@ -65,8 +66,6 @@ export function recallHits(hits: readonly Hit[]): Recalled[] {
   });
 }
 
-const ORDER: readonly RecalledKind[] = ["working", "learned_knowledge", "episodic"];
-
 /**
  * What fits into the budget: first of this conversation, then what was learned, then earlier exchanges; within each
  * the best first. The last one is shortened where that makes it fit.
@@ -74,7 +73,7 @@ const ORDER: readonly RecalledKind[] = ["working", "learned_knowledge", "episodi
 export function fitToBudget(items: readonly Recalled[], tokens: number): Recalled[] {
   const fitting: Recalled[] = [];
   let left = tokens;
-  for (const kind of ORDER) {
+  for (const kind of RECALLED_KINDS) {
     let share = kind === "working" ? left * WORKING_SHARE : left;
     for (const item of items.filter((each) => each.kind === kind)) {
       const cost = roughTokens(item.heading) + roughTokens(item.text);

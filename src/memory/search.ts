@@ -1,7 +1,7 @@
 import { wordsOf } from "../core/language.ts";
 import type { MemoryStore, Passage, Realm, Term } from "../storage/memory.ts";
 import { isFormOf, queryTerms } from "./terms.ts";
-import { VectorSearch } from "./vector_search.ts";
+import { type VectorMatch, VectorSearch } from "./vector_search.ts";
 
 /** What is looked for. */
 export interface SearchQuery {
@@ -24,6 +24,21 @@ export interface Hit {
   readonly cosine: number | null;
 }
 
+/** Where to look: in everything that was learned, and in the exchanges of a conversation if one is named. */
+export function realmsFor(conversationId: string | undefined): Realm[] {
+  const learned = { kind: "learned_knowledge" as const };
+  return conversationId === undefined ? [learned] : [learned, { kind: "episodic", conversation_id: conversationId }];
+}
+
+/** A hit as it is shown outside. */
+export function describeHit(hit: Hit) {
+  const { passage: { at_ms, ...passage }, coverage, cosine } = hit;
+  return { ...passage, at: new Date(at_ms).toISOString(), relevance: relevanceOf(hit), coverage, cosine };
+}
+
+/** Passages asked for at most, by whoever asks from outside. */
+export const MOST_RESULTS = 50;
+
 /** What was asked occurs in a passage for this share, or its meaning is as near: it is about it. */
 const RELEVANT = { coverage: 0.4, cosine: 0.55 };
 /** Below this it has hardly anything to do with it. */
@@ -35,7 +50,7 @@ export function relevanceOf({ coverage, cosine }: Pick<Hit, "coverage" | "cosine
   return reaches(RELEVANT) ? "relevant" : reaches(RELATED) ? "related" : "none";
 }
 
-/** Passages of each list that are fused. */
+/** Passages of each list that are fused at least. */
 const CANDIDATES = 24;
 /** Passages looked at more closely for each one that is wanted. */
 const LOOKED_AT = 2;
@@ -67,8 +82,8 @@ interface Candidate extends Hit {
 export class MemorySearch {
   readonly #store: MemoryStore;
   readonly #vectors: VectorSearch;
-  /** Of what was learned: how many passages contain a word, as long as there are so many passages. */
-  #counts = { size: 0, ofTerms: new Map<string, number>() };
+  /** Of what was learned: how many passages contain a word, as long as there are the same passages. */
+  #counts = { state: "", ofTerms: new Map<string, number>() };
 
   constructor(store: MemoryStore) {
     this.#store = store;
@@ -82,27 +97,37 @@ export class MemorySearch {
 
   /** The passages that fit best, best first. @throws StorageError */
   search({ text, vector, realms, limit }: SearchQuery): Hit[] {
+    const candidates = Math.max(CANDIDATES, limit);
     const terms = queryTerms(text);
     const weighed = realms.map((realm) => ({ realm, terms: this.#weigh(realm, terms) }));
-    const byText = weighed.map(({ realm, terms }) => this.#matchText(realm, terms));
-    const near = vector ? this.#vectors.nearest(vector.ref, vector.values, realms, CANDIDATES) : [];
+    const byText = weighed.map(({ realm, terms }) => this.#matchText(realm, terms, candidates));
+    const near = vector ? this.#vectors.nearest(vector.ref, vector.values, realms, candidates) : [];
     const scores = fuse([
       ...byText.map((ids) => ({ weight: WEIGHTS.text, ids })),
       { weight: WEIGHTS.vector, ids: near.map(({ id }) => id) },
     ]);
-    const best = [...scores.keys()].toSorted((one, other) => (scores.get(other) ?? 0) - (scores.get(one) ?? 0));
-    const passages = this.#store.passages(best.slice(0, limit * LOOKED_AT));
+    const best = [...scores.keys()].toSorted((one, other) => (scores.get(other) ?? 0) - (scores.get(one) ?? 0))
+      .slice(0, limit * LOOKED_AT);
+    const passages = this.#store.passages(best);
     const newest = [...passages.values()].toSorted((one, other) => other.at_ms - one.at_ms).map(({ id }) => id);
     const recency = fuse([{ weight: WEIGHTS.recency, ids: newest }]);
-    const cosines = new Map(near.map(({ id, cosine }) => [id, cosine]));
-    const byKind = new Map(weighed.map(({ realm, terms }) => [realm.kind, terms]));
-    const candidates = [...passages.values()].map((passage): Candidate => {
+    const cosines = this.#cosinesOf(best, near, vector);
+    const termsOf = new Map(weighed.map(({ realm, terms }) => [realm.kind, terms]));
+    const looked = [...passages.values()].map((passage): Candidate => {
       const words = new Set(wordsOf(`${passage.heading} ${passage.text}`));
-      const coverage = coverageOf(byKind.get(passage.kind) ?? [], words);
+      const coverage = coverageOf(termsOf.get(passage.kind) ?? [], words);
       const score = ((scores.get(passage.id) ?? 0) + (recency.get(passage.id) ?? 0)) * (1 + coverage);
       return { passage, coverage, score, cosine: cosines.get(passage.id) ?? null, words };
     });
-    return diversify(candidates, limit);
+    return diversify(looked, limit);
+  }
+
+  /** Of every passage, those found by their words alone too. */
+  #cosinesOf(ids: readonly number[], near: readonly VectorMatch[], vector: SearchQuery["vector"]): Map<number, number> {
+    const known = new Map(near.map(({ id, cosine }) => [id, cosine]));
+    const rest = ids.filter((id) => !known.has(id));
+    const others = vector ? this.#vectors.compare(vector.ref, vector.values, rest) : [];
+    return new Map([...known, ...others.map(({ id, cosine }) => [id, cosine] as const)]);
   }
 
   #weigh(realm: Realm, terms: readonly Term[]): WeighedTerm[] {
@@ -117,19 +142,18 @@ export class MemorySearch {
   #countOf(realm: Realm, term: Term, size: number): number {
     const count = () => this.#store.count(realm, term, rankedOf(size));
     if (realm.kind === "episodic") return count();
-    if (this.#counts.size !== size || this.#counts.ofTerms.size > MOST_COUNTS) {
-      this.#counts = { size, ofTerms: new Map() };
+    const state = `${size} ${this.#store.marks.deletions}`;
+    if (this.#counts.state !== state || this.#counts.ofTerms.size > MOST_COUNTS) {
+      this.#counts = { state, ofTerms: new Map() };
     }
     const key = `${term.stem}${term.prefix ? "*" : ""}`;
-    const known = this.#counts.ofTerms.get(key);
-    if (known !== undefined) return known;
-    const counted = count();
+    const counted = this.#counts.ofTerms.get(key) ?? count();
     this.#counts.ofTerms.set(key, counted);
     return counted;
   }
 
   /** Looks for the rarest words first, and not for those whose many matches would only cost time. */
-  #matchText(realm: Realm, terms: readonly WeighedTerm[]): number[] {
+  #matchText(realm: Realm, terms: readonly WeighedTerm[], limit: number): number[] {
     const most = rankedOf(this.#store.size(realm.kind));
     const chosen: WeighedTerm[] = [];
     let ranked = 0;
@@ -139,7 +163,7 @@ export class MemorySearch {
       if (chosen.length > 0 && ranked > most) break;
       chosen.push(term);
     }
-    return this.#store.match(realm, chosen, CANDIDATES).map(({ id }) => id);
+    return this.#store.match(realm, chosen, limit).map(({ id }) => id);
   }
 }
 

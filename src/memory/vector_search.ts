@@ -49,10 +49,16 @@ export class VectorSearch {
     const index = this.#indexFor(ref, vector.length);
     if (!index || index.size === 0) return [];
     const near = index.nearest(codeOf(vector), realms.map(scopeOf), count * OVERSAMPLING);
-    const vectors = this.#store.vectors.exact(near.map(({ memory_id }) => memory_id));
-    return [...vectors].map(([id, found]) => ({ id, cosine: cosineOf(vector, found) }))
-      .toSorted((one, other) => other.cosine - one.cosine)
-      .slice(0, count);
+    return this.compare(ref, vector, near.map(({ memory_id }) => memory_id)).slice(0, count);
+  }
+
+  /** How near some passages are, nearest first; those without a vector of that model are left out. */
+  compare(ref: string, vector: Float32Array, ids: readonly number[]): VectorMatch[] {
+    const { vectors } = this.#store;
+    if (ids.length === 0 || vectors.dimensionsOf(ref) !== vector.length) return [];
+    const found = vectors.exact(vectors.modelId(ref, vector.length), ids);
+    return [...found].map(([id, other]) => ({ id, cosine: cosineOf(vector, other) }))
+      .toSorted((one, other) => other.cosine - one.cosine);
   }
 
   #indexFor(ref: string, dimensions: number): CodeIndex | undefined {

@@ -13,14 +13,15 @@ export interface WorkingMessage {
 }
 
 /** Limits of the working memory; those of the source system. */
-export const WORKING_LIMITS = { messages: 20, conversations: 50, idleMs: 60 * 60 * 1000 } as const;
+const WORKING_LIMITS = { messages: 20, conversations: 50, idleMs: 60 * 60 * 1000 } as const;
 /** What is left when a conversation has become too long: dropped in large steps, so that prompts keep their beginning. */
 const KEPT_MESSAGES = 12;
 
 interface Conversation {
-  messages: readonly WorkingMessage[];
-  readonly language: Language;
-  usedAtMs: number;
+  readonly messages: readonly WorkingMessage[];
+  /** Undefined as long as nothing has told. */
+  readonly language: Language | undefined;
+  readonly usedAtMs: number;
 }
 
 /**
@@ -47,24 +48,24 @@ export class WorkingMemory {
     return [...this.#conversations.values()].reduce((sum, { messages }) => sum + messages.length, 0);
   }
 
-  /** What was said in a conversation, oldest first; nothing in one that is not known. */
+  /** What was said in a conversation, oldest first; nothing in one that is not known. To recall it is to use it. */
   recall(id: string): readonly WorkingMessage[] {
     this.#dropIdle();
-    return this.#conversations.get(id)?.messages ?? [];
+    const known = this.#conversations.get(id);
+    if (known) this.#put(id, known);
+    return known?.messages ?? [];
   }
 
-  /** The language a conversation is held in; undefined for one that is not known. */
+  /** The language a conversation is held in, as far as known. */
   languageOf(id: string): Language | undefined {
     return this.#conversations.get(id)?.language;
   }
 
-  /** Adds what was said; the language counts for a conversation that begins. */
-  add(id: string, added: readonly WorkingMessage[], language: Language): void {
+  /** Adds what was said. The first language that is known is that of the conversation. */
+  add(id: string, added: readonly WorkingMessage[], language: Language | undefined): void {
     const all = [...this.recall(id), ...added];
-    const messages = all.length > WORKING_LIMITS.messages ? all.slice(-KEPT_MESSAGES) : all;
-    const begun = { messages, language: this.languageOf(id) ?? language, usedAtMs: Date.now() };
-    this.#conversations.delete(id); // to stand last again
-    this.#conversations.set(id, begun);
+    const messages = all.length > WORKING_LIMITS.messages ? lastMessages(all, KEPT_MESSAGES) : all;
+    this.#put(id, { messages, language: this.languageOf(id) ?? language });
     const [oldest] = this.#conversations.keys();
     if (this.#conversations.size > WORKING_LIMITS.conversations && oldest !== undefined) {
       this.#conversations.delete(oldest);
@@ -73,8 +74,8 @@ export class WorkingMemory {
 
   /** Keeps the last messages of a conversation only. */
   keepLast(id: string, count: number): void {
-    const conversation = this.#conversations.get(id);
-    if (conversation) conversation.messages = count === 0 ? [] : conversation.messages.slice(-count);
+    const known = this.#conversations.get(id);
+    if (known) this.#put(id, { ...known, messages: lastMessages(known.messages, count) });
   }
 
   /** Forgets one conversation, or all of them; says how many. */
@@ -106,6 +107,11 @@ export class WorkingMemory {
     return theirs.length;
   }
 
+  #put(id: string, conversation: Omit<Conversation, "usedAtMs">): void {
+    this.#conversations.delete(id); // to stand last again
+    this.#conversations.set(id, { ...conversation, usedAtMs: Date.now() });
+  }
+
   #noteClearing(id: string | undefined): void {
     this.#clearings++;
     if (id !== undefined && this.#cleared.size < WORKING_LIMITS.conversations) {
@@ -123,4 +129,11 @@ export class WorkingMemory {
       this.#conversations.delete(id);
     }
   }
+}
+
+/** The last `count` messages, or fewer: no conversation begins with an answer. */
+export function lastMessages(messages: readonly WorkingMessage[], count: number): readonly WorkingMessage[] {
+  const from = Math.max(0, messages.length - count);
+  const first = messages.findIndex(({ role }, at) => at >= from && role === "user");
+  return first < 0 ? [] : messages.slice(first);
 }

@@ -115,22 +115,31 @@ export interface StoredCode {
   readonly code: Uint32Array;
 }
 
+/** Passages without a vector, as far as has been looked. */
+export interface Missing {
+  readonly passages: readonly Unembedded[];
+  /** The id up to which every passage without a vector is among them. */
+  readonly lookedTo: number;
+  /** True when there are no further ids. */
+  readonly over: boolean;
+}
+
 /** Vectors of passages. Synchronous; throws `StorageError`. */
 export interface VectorStore {
   /** The number a model has here; vectors of another length count as another model's. */
   modelId(ref: string, dimensions: number): number;
   /** The length of a model's vectors as far as known. */
   dimensionsOf(ref: string): number | undefined;
-  /** Passages with an id above `afterId` that have no vector of that model, by id; empty when there are none. */
-  missing(modelId: number, afterId: number, limit: number): readonly Unembedded[];
-  /** Keeps vectors, in the place of those of another model; those of passages that are gone are dropped. */
+  /** The next passages above `afterId` that have no vector of that model; looks at a few thousand of them only. */
+  missing(modelId: number, afterId: number, limit: number): Missing;
+  /** Keeps vectors; those of passages that are gone are dropped. */
   put(modelId: number, vectors: readonly NewVector[]): void;
+  /** That model is the one in use: vectors of models that have not been in use for long are deleted. */
+  keepInUse(modelId: number): void;
   /** Codes of a model that came after `seq`, in order. */
   codesAfter(modelId: number, seq: number, limit: number): readonly StoredCode[];
-  /** How many vectors there are of a model. */
-  count(modelId: number): number;
-  /** The vectors of passages, as far as there are any. */
-  exact(ids: readonly number[]): ReadonlyMap<number, Float32Array>;
+  /** The vectors of passages, as far as the model has made any. */
+  exact(modelId: number, ids: readonly number[]): ReadonlyMap<number, Float32Array>;
 }
 
 /** What is remembered for longer than a conversation. Synchronous where not said otherwise; throws `StorageError`. */
@@ -149,7 +158,8 @@ export interface MemoryStore {
   passages(ids: readonly number[]): ReadonlyMap<number, Passage>;
   /** How many passages a realm has; for exchanges, of all conversations. */
   size(kind: MemoryKind): number;
-  addEpisode(episode: Episode): void;
+  /** Keeps an exchange, unless a person wanted something forgotten since `marks.forgotten` was as given. */
+  addEpisode(episode: Episode, forgotten: number): void;
   source(name: string): Source | undefined;
   sourceWithHash(hash: string): Source | undefined;
   /** Begins to learn a source, or to learn it anew; until `completeSource` it counts as incomplete. */
@@ -157,7 +167,10 @@ export interface MemoryStore {
   /** Passages of a source that are there already, by their hash. */
   hashesOf(source: Source): ReadonlyMap<string, number>;
   addPassages(source: Source, passages: readonly NewPassage[], atMs: number): readonly number[];
-  /** Everything of a source is in: what it has not any more is deleted. */
+  /**
+   * Everything of a source is in: what it has not any more is deleted.
+   * @throws StorageError (`changed`) when another program has changed it meanwhile
+   */
   completeSource(source: Source, hash: string, kept: ReadonlySet<string>): Promise<void>;
   /** False when there is no learned passage of that id. */
   deletePassage(id: number): Promise<boolean>;

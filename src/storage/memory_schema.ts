@@ -60,20 +60,24 @@ const VECTORS = `
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     ref        TEXT NOT NULL,
     dimensions INTEGER NOT NULL,
+    used_ms    INTEGER NOT NULL,
     UNIQUE (ref, dimensions)
   ) STRICT;
   -- The signs of a vector, a bit each: small enough to be kept in memory. Ordered by seq for whoever follows.
   CREATE TABLE vector_codes (
     seq       INTEGER PRIMARY KEY AUTOINCREMENT,
-    memory_id INTEGER NOT NULL UNIQUE REFERENCES memories (id) ON DELETE CASCADE,
-    model_id  INTEGER NOT NULL REFERENCES vector_models (id),
+    memory_id INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
+    model_id  INTEGER NOT NULL REFERENCES vector_models (id) ON DELETE CASCADE,
     scope     TEXT NOT NULL,
-    code      BLOB NOT NULL
+    code      BLOB NOT NULL,
+    UNIQUE (memory_id, model_id)
   ) STRICT;
   -- The vectors themselves, of length 1, as little-endian 32-bit floats; in a table of their own to be read singly.
   CREATE TABLE vectors (
-    memory_id INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE,
-    vector    BLOB NOT NULL
+    memory_id INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
+    model_id  INTEGER NOT NULL REFERENCES vector_models (id) ON DELETE CASCADE,
+    vector    BLOB NOT NULL,
+    PRIMARY KEY (memory_id, model_id)
   ) STRICT;
 
   -- How often anything was deleted, and how often a person wanted something forgotten: whoever keeps a part of it

@@ -18,21 +18,28 @@ import type {
 } from "./memory.ts";
 import { MEMORY_ID, MEMORY_MIGRATIONS } from "./memory_schema.ts";
 import { scopeOf } from "./scope.ts";
-import { explaining, inTransaction, openDatabase, queryValue } from "./sqlite.ts";
+import {
+  explaining,
+  inTransaction,
+  openDatabase,
+  type OpenDatabaseOptions,
+  queryValue,
+  StorageError,
+} from "./sqlite.ts";
 import { VectorTable } from "./vector_table.ts";
 
-/** Rows deleted in one go; other work goes on in between. */
-const DELETED_AT_ONCE = 500;
-/** More rows than these are not erased from the indexes one by one. */
+/** More rows than these are not erased from the indexes one by one, which takes some milliseconds each. */
 const DELETED_SINGLY = 100;
+/** Rows deleted in one go, singly and otherwise; other work goes on in between. */
+const DELETED_AT_ONCE = { singly: 10, otherwise: 500 };
 const INDEXES = ["learned_fts", "episodes_fts"];
 /** Pages of an index merged in one go: some 100 ms. */
 const MERGED_PAGES = 1000;
 /** How often, and with which pause in milliseconds, the file beside the database is tried to be emptied. */
 const ERASE = { tries: 20, pauseMs: 100 };
 
-const INSERT = `INSERT INTO memories (kind, source_id, conversation_id, user_id, scope, heading, text, hash, at_ms)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+const INSERT_INTO =
+  "INSERT INTO memories (kind, source_id, conversation_id, user_id, scope, heading, text, hash, at_ms)";
 const PASSAGES = `SELECT m.id, m.kind, m.heading, m.text, m.at_ms, coalesce(s.name, m.conversation_id) AS source
   FROM memories m LEFT JOIN sources s ON s.id = m.source_id WHERE m.id IN (SELECT value FROM json_each(?))`;
 
@@ -46,7 +53,7 @@ export class MemoryTable implements MemoryStore, Disposable {
   /** @throws StorageError */
   constructor(options: MemoryStoreOptions) {
     this.path = options.path;
-    this.#db = openDatabase({ ...options, migrations: MEMORY_MIGRATIONS, applicationId: MEMORY_ID });
+    this.#db = openPatiently({ ...options, migrations: MEMORY_MIGRATIONS, applicationId: MEMORY_ID });
     try {
       // What is deleted is overwritten, not only unlinked (sqlite.org/pragma.html#pragma_secure_delete).
       explaining(this.path, () => queryValue(this.#db, "PRAGMA secure_delete = ON"));
@@ -120,10 +127,11 @@ export class MemoryTable implements MemoryStore, Disposable {
     return this.#countOf(`SELECT count(*) FROM ${table}_docsize`);
   }
 
-  addEpisode({ conversation_id, user_id, text, at_ms }: Episode): void {
+  addEpisode({ conversation_id, user_id, text, at_ms }: Episode, forgotten: number): void {
     const scope = scopeOf({ kind: "episodic", conversation_id });
     explaining(this.path, () => {
-      this.#prepare(INSERT).run("episodic", null, conversation_id, user_id, scope, "", text, "", at_ms);
+      this.#prepare(`${INSERT_INTO} SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? FROM marks WHERE forgotten = ?`)
+        .run("episodic", null, conversation_id, user_id, scope, "", text, "", at_ms, forgotten);
     });
   }
 
@@ -156,43 +164,57 @@ export class MemoryTable implements MemoryStore, Disposable {
 
   addPassages({ id }: Source, passages: readonly NewPassage[], atMs: number): readonly number[] {
     return explaining(this.path, () => {
-      const insert = this.#prepare(INSERT);
-      return inTransaction(
-        this.#db,
-        () =>
-          passages.map(({ heading, text, hash }) =>
-            Number(insert.run("learned_knowledge", id, null, null, "", heading, text, hash, atMs).lastInsertRowid)
-          ),
-      );
+      // Another program may just be learning the same.
+      const insert = this.#prepare(`${INSERT_INTO} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`);
+      return inTransaction(this.#db, () =>
+        passages.flatMap(({ heading, text, hash }) => {
+          const { changes, lastInsertRowid } = insert.run(
+            ...["learned_knowledge", id, null, null, "", heading, text, hash, atMs],
+          );
+          return changes ? [Number(lastInsertRowid)] : [];
+        }));
     });
   }
 
   async completeSource(source: Source, hash: string, kept: ReadonlySet<string>): Promise<void> {
     const gone = [...this.hashesOf(source)].flatMap(([each, id]) => kept.has(each) ? [] : [id]);
-    await this.#deleteAll(gone);
-    explaining(this.path, () => this.#prepare("UPDATE sources SET hash = ? WHERE id = ?").run(hash, source.id));
-    if (gone.length > 0) await this.#erase({ forgotten: false });
+    await this.#deleteAll(gone, { forgotten: false });
+    explaining(this.path, () =>
+      inTransaction(this.#db, () => {
+        const there = this.hashesOf(source);
+        if ([...kept].some((each) => !there.has(each))) throw new StorageError("changed", this.path);
+        this.#prepare("UPDATE sources SET hash = ? WHERE id = ?").run(hash, source.id);
+      }));
   }
 
   async deletePassage(id: number): Promise<boolean> {
-    const deleted = explaining(this.path, () =>
-      inTransaction(this.#db, () => {
-        const { changes } = this.#prepare("DELETE FROM memories WHERE id = ? AND kind = 'learned_knowledge'").run(id);
-        if (changes) this.#prepare(FORGET_EMPTY_SOURCES).run();
-        return changes > 0;
-      }));
-    if (deleted) await this.#erase({ forgotten: false });
-    return deleted;
+    const row = explaining(
+      this.path,
+      () => this.#prepare("SELECT source_id FROM memories WHERE id = ? AND kind = 'learned_knowledge'").get(id),
+    );
+    if (!row) return false;
+    await this.#deleteAll([id], { forgotten: false });
+    explaining(this.path, () =>
+      this.#prepare(
+        `DELETE FROM sources WHERE id = ? AND hash IS NOT NULL
+          AND NOT EXISTS (SELECT 1 FROM memories WHERE source_id = sources.id)`,
+      ).run(Number(row.source_id)));
+    return true;
   }
 
   async forget(what: Forgettable): Promise<Forgotten> {
-    const sources = this.stats().sources;
-    const passages = "all" in what ? this.#forgetAll() : await this.#deleteAll(this.#idsOf(what));
-    if ("source" in what) {
-      explaining(this.path, () => this.#prepare("DELETE FROM sources WHERE name = ?").run(what.source));
+    if ("all" in what) {
+      const { passages, sources } = this.#forgetAll();
+      return { passages, sources, erased: await this.#erase() };
     }
-    const erased = await this.#erase({ forgotten: !("source" in what) });
-    return { passages, sources: sources - this.stats().sources, erased };
+    const ids = this.#idsOf(what);
+    const erased = await this.#deleteAll(ids, { forgotten: !("source" in what) });
+    if (!("source" in what)) return { passages: ids.length, sources: 0, erased };
+    const { changes } = explaining(
+      this.path,
+      () => this.#prepare("DELETE FROM sources WHERE name = ?").run(what.source),
+    );
+    return { passages: ids.length, sources: Number(changes), erased: await this.#erase() };
   }
 
   sources(): readonly Source[] {
@@ -224,19 +246,32 @@ export class MemoryTable implements MemoryStore, Disposable {
     );
   }
 
-  async #deleteAll(ids: readonly number[]): Promise<number> {
-    // Erased one by one from the index, thousands would take minutes: it is cleaned as a whole afterwards.
-    const many = ids.length > DELETED_SINGLY;
-    if (many) explaining(this.path, () => inTransaction(this.#db, () => this.#setTidy(false)));
-    for (let from = 0; from < ids.length; from += DELETED_AT_ONCE) {
+  /**
+   * Deletes passages and erases what is left of them. Every program is told before the first is gone, and again when the
+   * last one is. False when the erasing has to wait for another program.
+   */
+  async #deleteAll(ids: readonly number[], { forgotten }: { readonly forgotten: boolean }): Promise<boolean> {
+    explaining(this.path, () =>
+      inTransaction(this.#db, () => {
+        // Erased one by one from the index, thousands would take minutes: it is cleaned as a whole afterwards.
+        if (ids.length > DELETED_SINGLY) this.#setTidy(false);
+        this.#mark(forgotten);
+      }));
+    const size = ids.length > DELETED_SINGLY ? DELETED_AT_ONCE.otherwise : DELETED_AT_ONCE.singly;
+    for (let from = 0; from < ids.length; from += size) {
       explaining(this.path, () =>
         inTransaction(this.#db, () => {
-          const batch = JSON.stringify(ids.slice(from, from + DELETED_AT_ONCE));
+          const batch = JSON.stringify(ids.slice(from, from + size));
           this.#prepare("DELETE FROM memories WHERE id IN (SELECT value FROM json_each(?))").run(batch);
         }));
       await setImmediate();
     }
-    return ids.length;
+    return ids.length === 0 ? true : await this.#erase();
+  }
+
+  /** Whoever keeps a part of the memory in mind learns of it by this. */
+  #mark(forgotten: boolean): void {
+    this.#prepare("UPDATE marks SET deletions = deletions + 1, forgotten = forgotten + ?").run(forgotten ? 1 : 0);
   }
 
   #setTidy(tidy: boolean): void {
@@ -263,11 +298,12 @@ export class MemoryTable implements MemoryStore, Disposable {
     explaining(this.path, () => inTransaction(this.#db, () => this.#setTidy(true)));
   }
 
-  /** Row by row the index would take minutes; it can be emptied as a whole. */
-  #forgetAll(): number {
+  /** The indexes can be emptied as a whole. */
+  #forgetAll(): { readonly passages: number; readonly sources: number } {
     return explaining(this.path, () =>
       inTransaction(this.#db, () => {
-        const count = this.#countOf("SELECT count(*) FROM memories");
+        const passages = this.#countOf("SELECT count(*) FROM memories");
+        const sources = this.#countOf("SELECT count(*) FROM sources");
         const triggers = this.#db.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all();
         for (const { name } of triggers) this.#db.exec(`DROP TRIGGER "${name}"`);
         this.#db.exec(`
@@ -275,19 +311,18 @@ export class MemoryTable implements MemoryStore, Disposable {
           INSERT INTO episodes_fts (episodes_fts) VALUES ('delete-all');
           DELETE FROM vectors; DELETE FROM vector_codes; DELETE FROM memories; DELETE FROM sources;`);
         for (const { sql } of triggers) this.#db.exec(String(sql));
-        return count;
+        this.#mark(true);
+        return { passages, sources };
       }));
   }
 
   /**
-   * Tells every program that something is gone, and erases what is left of it: the write-ahead log still holds the old
-   * pages until it is emptied, which whoever reads at the moment prevents. False when that has to wait.
+   * Erases what is left of what was deleted: in the indexes, and in the write-ahead log, which holds the old pages until
+   * it is emptied. False when somebody reads at the moment and that has to wait.
    */
-  async #erase({ forgotten }: { readonly forgotten: boolean }): Promise<boolean> {
-    explaining(this.path, () => {
-      this.#prepare("UPDATE marks SET deletions = deletions + 1, forgotten = forgotten + ?").run(forgotten ? 1 : 0);
-    });
+  async #erase(): Promise<boolean> {
     if (this.#countOf("SELECT untidy FROM marks") === 1) await this.#tidyUp();
+    explaining(this.path, () => this.#mark(false)); // those who have looked meanwhile look again
     for (let tries = 0; tries < ERASE.tries; tries++) {
       const blocked = explaining(this.path, () => {
         this.#db.prepare("PRAGMA incremental_vacuum").all(); // one page a row
@@ -319,8 +354,22 @@ export class MemoryTable implements MemoryStore, Disposable {
   }
 }
 
-const FORGET_EMPTY_SOURCES = `DELETE FROM sources WHERE hash IS NOT NULL AND NOT EXISTS
-  (SELECT 1 FROM memories WHERE source_id = sources.id)`;
+/** Somebody else may just be opening it too, which takes a moment. */
+function openPatiently(options: OpenDatabaseOptions): DatabaseSync {
+  const giveUpAt = performance.now() + options.busyTimeoutMs;
+  for (;;) {
+    try {
+      return openDatabase(options);
+    } catch (error) {
+      const busy = error instanceof StorageError && error.problem === "busy";
+      if (!busy || performance.now() >= giveUpAt) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, OPEN_PAUSE_MS);
+    }
+  }
+}
+
+/** How often it is tried to open what somebody else is opening, in milliseconds. */
+const OPEN_PAUSE_MS = 10;
 
 function toSource(row: Record<string, unknown>): Source {
   return { id: Number(row.id), name: String(row.name), hash: row.hash === null ? null : String(row.hash) };

@@ -7,9 +7,9 @@ import { type Migration, MIGRATIONS } from "./migrations.ts";
 /**
  * Why the database cannot be used: another program holds it (`busy`), its content is broken (`damaged`), there is no
  * room (`full`), nothing may be written (`read_only`), a newer program made it (`newer`), it is somebody else's
- * (`foreign`), or anything else (`unusable`).
+ * (`foreign`), another program changed what was being worked on (`changed`), or anything else (`unusable`).
  */
-export type StorageProblem = "busy" | "damaged" | "full" | "read_only" | "newer" | "foreign" | "unusable";
+export type StorageProblem = "busy" | "damaged" | "full" | "read_only" | "newer" | "foreign" | "changed" | "unusable";
 
 /** A database that cannot be used; `problem` says why, the message says it to people. */
 export class StorageError extends AgentError {
@@ -53,6 +53,11 @@ const EXPLANATIONS: Readonly<Record<StorageProblem, Explanation>> = {
     message: "it belongs to another program",
     remedy: "Move that file away, or name another folder with --data.",
     exitCode: EXIT.config,
+  },
+  changed: {
+    message: "another program has changed what was being worked on",
+    remedy: "Run the same again.",
+    exitCode: EXIT.tempfail,
   },
   unusable: {
     message: "it cannot be opened",
@@ -109,10 +114,10 @@ function openLocked(options: OpenDatabaseOptions): DatabaseSync {
   const unfolded = sizeOf(`${path}-wal`) > 0;
   if (unfolded && sizeOf(path) === 0) throw new StorageError("damaged", path); // SQLite would delete the -wal
   // Closing a connection that may write folds the -wal in: nothing for a file that is damaged or somebody else's.
-  if (unfolded) examine(new DatabaseSync(path, { timeout, readOnly: true }), options).close();
+  const looked = unfolded && lookBeforeOpening(options);
   createPrivate(path);
   const db = new DatabaseSync(path, { timeout, enableForeignKeyConstraints: true });
-  if (!unfolded) examine(db, options);
+  if (!looked) examine(db, options);
   try {
     migrate(db, options);
     queryValue(db, "PRAGMA journal_mode = WAL");
@@ -121,6 +126,18 @@ function openLocked(options: OpenDatabaseOptions): DatabaseSync {
   } catch (error) {
     db.close();
     throw error;
+  }
+}
+
+/** False when the -wal has gone meanwhile: the last of those who had it open has closed it. */
+function lookBeforeOpening(options: OpenDatabaseOptions): boolean {
+  const { path, busyTimeoutMs: timeout } = options;
+  try {
+    examine(new DatabaseSync(path, { timeout, readOnly: true }), options).close();
+    return true;
+  } catch (error) {
+    if (sizeOf(`${path}-wal`) > 0) throw error;
+    return false;
   }
 }
 
@@ -244,6 +261,7 @@ function problemOf(error: unknown): StorageProblem {
   if (error instanceof Error && error.message === "database or disk is full") return "full";
   const code = resultCode(error);
   if (code === SHARED_MEMORY_TOO_SMALL) return "full";
+  if (code === FOREIGN_KEY || code === UNIQUE) return "changed";
   switch (code & 0xff) { // without what extends it
     case 5: // SQLITE_BUSY
     case 6: // SQLITE_LOCKED
@@ -267,6 +285,10 @@ function codeOf(error: unknown): unknown {
 
 /** SQLITE_IOERR_SHMSIZE: no room for the -shm beside the file. */
 const SHARED_MEMORY_TOO_SMALL = 4874;
+
+/** SQLITE_CONSTRAINT_FOREIGNKEY and _UNIQUE: a row that has just been looked at is gone, or is there. */
+const FOREIGN_KEY = 787;
+const UNIQUE = 2067;
 
 /** SQLite's extended result code (sqlite.org/rescode.html); 0 when it is not SQLite's error. */
 function resultCode(error: unknown): number {

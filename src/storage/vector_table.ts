@@ -1,13 +1,16 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { NewVector, StoredCode, Unembedded, VectorStore } from "./memory.ts";
+import type { Missing, NewVector, StoredCode, VectorStore } from "./memory.ts";
 import { explaining, inTransaction, queryValue } from "./sqlite.ts";
 
 const PUT_CODE = `INSERT OR REPLACE INTO vector_codes (memory_id, model_id, scope, code)
   SELECT id, ?, scope, ? FROM memories WHERE id = ?`;
-const PUT_VECTOR = `INSERT OR REPLACE INTO vectors (memory_id, vector) SELECT id, ? FROM memories WHERE id = ?`;
+const PUT_VECTOR =
+  `INSERT OR REPLACE INTO vectors (memory_id, model_id, vector) SELECT id, ?, ? FROM memories WHERE id = ?`;
 
-/** Ids that are looked through for missing vectors at once. */
+/** Ids that are looked through for missing vectors at once: some 5 ms. */
 const WINDOW = 2000;
+/** Models whose vectors are kept: who changes back and forth waits once only. */
+const MODELS_KEPT = 2;
 
 /** The tables of vectors, on the connection of the memory they belong to. */
 export class VectorTable implements VectorStore {
@@ -21,43 +24,34 @@ export class VectorTable implements VectorStore {
 
   modelId(ref: string, dimensions: number): number {
     return explaining(this.#path, () => {
-      const found = queryValue(
-        this.#db,
-        "SELECT id FROM vector_models WHERE ref = ? AND dimensions = ?",
-        ref,
-        dimensions,
-      );
+      const find = "SELECT id FROM vector_models WHERE ref = ? AND dimensions = ?";
+      const found = queryValue(this.#db, find, ref, dimensions);
       if (found !== undefined) return Number(found);
-      this.#db.prepare("INSERT INTO vector_models (ref, dimensions) VALUES (?, ?)").run(ref, dimensions);
-      return Number(queryValue(this.#db, "SELECT last_insert_rowid()"));
+      this.#db.prepare("INSERT OR IGNORE INTO vector_models (ref, dimensions, used_ms) VALUES (?, ?, ?)")
+        .run(ref, dimensions, Date.now());
+      return Number(queryValue(this.#db, find, ref, dimensions));
     });
   }
 
   dimensionsOf(ref: string): number | undefined {
     return explaining(this.#path, () => {
-      const found = queryValue(
-        this.#db,
-        "SELECT dimensions FROM vector_models WHERE ref = ? ORDER BY id DESC LIMIT 1",
-        ref,
-      );
+      const find = "SELECT dimensions FROM vector_models WHERE ref = ? ORDER BY id DESC LIMIT 1";
+      const found = queryValue(this.#db, find, ref);
       return found === undefined ? undefined : Number(found);
     });
   }
 
-  missing(modelId: number, afterId: number, limit: number): readonly Unembedded[] {
+  missing(modelId: number, afterId: number, limit: number): Missing {
     return explaining(this.#path, () => {
       const last = Number(queryValue(this.#db, "SELECT coalesce(max(id), 0) FROM memories"));
-      const look = this.#db.prepare(
+      const to = Math.min(last, afterId + WINDOW);
+      const passages = this.#db.prepare(
         `SELECT id, heading, text FROM memories m WHERE id > ? AND id <= ? AND NOT EXISTS
           (SELECT 1 FROM vector_codes v WHERE v.memory_id = m.id AND v.model_id = ?) ORDER BY id LIMIT ?`,
-      );
-      for (let from = afterId; from < last; from += WINDOW) {
-        const rows = look.all(from, from + WINDOW, modelId, limit);
-        if (rows.length > 0) {
-          return rows.map((row) => ({ id: Number(row.id), heading: String(row.heading), text: String(row.text) }));
-        }
-      }
-      return [];
+      ).all(afterId, to, modelId, limit)
+        .map((row) => ({ id: Number(row.id), heading: String(row.heading), text: String(row.text) }));
+      const lookedTo = passages.length === limit ? passages.at(-1)?.id ?? to : to;
+      return { passages, lookedTo, over: lookedTo >= last };
     });
   }
 
@@ -67,10 +61,21 @@ export class VectorTable implements VectorStore {
       inTransaction(this.#db, () => {
         for (const { memory_id, vector, code } of vectors) {
           putCode.run(modelId, bytesOf(code), memory_id);
-          putVector.run(bytesOf(vector), memory_id);
+          putVector.run(modelId, bytesOf(vector), memory_id);
         }
       });
     });
+  }
+
+  keepInUse(modelId: number): void {
+    explaining(this.#path, () =>
+      inTransaction(this.#db, () => {
+        this.#db.prepare("UPDATE vector_models SET used_ms = ? WHERE id = ?").run(Date.now(), modelId);
+        this.#db.prepare(
+          `DELETE FROM vector_models WHERE id NOT IN
+            (SELECT id FROM vector_models ORDER BY id = ? DESC, used_ms DESC LIMIT ?)`,
+        ).run(modelId, MODELS_KEPT);
+      }));
   }
 
   codesAfter(modelId: number, seq: number, limit: number): readonly StoredCode[] {
@@ -85,18 +90,11 @@ export class VectorTable implements VectorStore {
       })));
   }
 
-  count(modelId: number): number {
-    return explaining(
-      this.#path,
-      () => Number(queryValue(this.#db, "SELECT count(*) FROM vector_codes WHERE model_id = ?", modelId)),
-    );
-  }
-
-  exact(ids: readonly number[]): ReadonlyMap<number, Float32Array> {
+  exact(modelId: number, ids: readonly number[]): ReadonlyMap<number, Float32Array> {
     return explaining(this.#path, () => {
       const rows = this.#db.prepare(
-        "SELECT memory_id, vector FROM vectors WHERE memory_id IN (SELECT value FROM json_each(?))",
-      ).all(JSON.stringify(ids));
+        "SELECT memory_id, vector FROM vectors WHERE model_id = ? AND memory_id IN (SELECT value FROM json_each(?))",
+      ).all(modelId, JSON.stringify(ids));
       return new Map(rows.map((row) => [Number(row.memory_id), new Float32Array(alignedBuffer(row.vector))]));
     });
   }

@@ -1,14 +1,20 @@
-import { BusyError } from "../core/errors.ts";
+import { BusyError } from "./errors.ts";
 
-/** Messages that may wait for their turn in one conversation. */
+/** How many may wait for their turn in one place. */
 const MOST_WAITING = 16;
 
-/** Lets one message after the other into a conversation, in the order they came; conversations do not wait for each other. */
+/** Lets one after the other into a place, in the order they came; places do not wait for each other. */
 export class Turns {
-  /** By conversation: the end of the last turn, and how many there are. */
+  readonly #tooMany: string;
+  /** By place: the end of the last turn, and how many there are. */
   readonly #last = new Map<string, { over: Promise<void>; count: number }>();
 
-  /** How many conversations somebody is in. */
+  /** @param tooMany what to say when too many wait already */
+  constructor(tooMany: string) {
+    this.#tooMany = tooMany;
+  }
+
+  /** How many places somebody is in. */
   get size(): number {
     return this.#last.size;
   }
@@ -20,7 +26,7 @@ export class Turns {
   async take(id: string, signal: AbortSignal): Promise<Disposable> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const before = this.#last.get(id) ?? { over: Promise.resolve(), count: 0 };
-    if (before.count > MOST_WAITING) throw new BusyError("Too many messages wait in this conversation already");
+    if (before.count > MOST_WAITING) throw new BusyError(this.#tooMany);
     const turn = { over: before.over.then(() => promise), count: before.count + 1 };
     this.#last.set(id, turn);
     const release = () => {

@@ -1,0 +1,87 @@
+import { hostAndPort } from "../core/address.ts";
+import { AgentError, EXIT } from "../core/errors.ts";
+import { howToAllow, isAllowed } from "../core/sandbox.ts";
+import type { Ledger } from "../privacy/ledger.ts";
+import { createHttpSender } from "../providers/http_sender.ts";
+import type { Sending } from "../providers/sender.ts";
+
+/** What came back of a request. */
+export interface Posted {
+  readonly status: number;
+  /** The body, as it comes; to be read to its end or left. */
+  readonly pieces: AsyncIterable<string>;
+}
+
+/** Sends JSON to a path of the API. @throws AgentError when nobody answers; the reason of the signal */
+export type Post = (path: string, body: object, signal: AbortSignal) => Promise<Posted>;
+
+const HEADERS = { "content-type": "application/json" };
+
+/** Posts to an API within this process. */
+export function createLocalPost(api: (request: Request) => Promise<Response>): Post {
+  return async (path, body, signal) => {
+    const request = { method: "POST", headers: HEADERS, body: JSON.stringify(body), signal };
+    const response = await api(new Request(`http://localhost${path}`, request));
+    return { status: response.status, pieces: response.body?.pipeThrough(new TextDecoderStream()) ?? none() };
+  };
+}
+
+export interface RemotePostOptions {
+  /** `http://127.0.0.1:8000` */
+  readonly origin: string;
+  readonly token: string | undefined;
+  readonly ledger: Ledger;
+}
+
+/**
+ * Posts to a running `serve`, past every proxy.
+ * @throws AgentError (exit 77) when the sandbox does not allow that address
+ */
+export function createRemotePost({ origin, token, ledger }: RemotePostOptions): Post {
+  const host = hostAndPort(origin);
+  if (!isAllowed(host)) {
+    throw new AgentError(`Cannot talk to ${origin}: the sandbox of this program does not allow it`, {
+      exitCode: EXIT.permission,
+      remedy: howToAllow(host),
+    });
+  }
+  const send = createHttpSender(origin);
+  const headers = { ...HEADERS, ...(token !== undefined && { authorization: `Bearer ${token}` }) };
+  return async (path, body, signal) => {
+    const bytes = new TextEncoder().encode(JSON.stringify(body));
+    ledger.sent(origin, bytes.length);
+    const sending = send({ path, method: "POST", headers, body: bytes });
+    const leave = () => void sending.cancel();
+    signal.addEventListener("abort", leave, { once: true });
+    try {
+      const { status } = await sending.head;
+      return { status, pieces: read(sending, (count) => ledger.received(origin, count)) };
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw unreachable(origin, cause);
+    }
+  };
+}
+
+async function* read(sending: Sending, onRead: (bytes: number) => void): AsyncGenerator<string, void, void> {
+  const decoder = new TextDecoder();
+  try {
+    for (let piece = await sending.read(); piece; piece = await sending.read()) {
+      onRead(piece.length);
+      yield decoder.decode(piece, { stream: true });
+    }
+    yield decoder.decode();
+  } finally {
+    await sending.cancel();
+  }
+}
+
+async function* none(): AsyncGenerator<string, void, void> {}
+
+function unreachable(origin: string, cause: unknown): AgentError {
+  return new AgentError(`Nothing answers at ${origin}`, {
+    exitCode: EXIT.unavailable,
+    remedy: "Start `serve` there, or leave --api out: then this command needs no other.",
+    cause,
+  });
+}
