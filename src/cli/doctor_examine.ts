@@ -17,7 +17,7 @@ import {
 } from "./doctor_checks.ts";
 import { checkDeep } from "./doctor_deep.ts";
 import { failWith, type Finding, ok, warn } from "./doctor_finding.ts";
-import { checkMind } from "./doctor_memory.ts";
+import { checkMind } from "./doctor_mind.ts";
 import { checkOllama, checkRoles, type Plan, planRun } from "./doctor_ollama.ts";
 import { checkUsage } from "./doctor_usage.ts";
 import type { Session } from "./session.ts";

@@ -18,6 +18,8 @@ import type {
 } from "./memory.ts";
 import { MEMORY_ID, MEMORY_MIGRATIONS } from "./memory_schema.ts";
 import { scopeOf } from "./scope.ts";
+import { Statements } from "./statements.ts";
+import { TextIndex } from "./text_index.ts";
 import {
   explaining,
   inTransaction,
@@ -32,9 +34,6 @@ import { VectorTable } from "./vector_table.ts";
 const DELETED_SINGLY = 100;
 /** Rows deleted in one go, singly and otherwise; other work goes on in between. */
 const DELETED_AT_ONCE = { singly: 10, otherwise: 500 };
-const INDEXES = ["learned_fts", "episodes_fts"];
-/** Pages of an index merged in one go: some 100 ms. */
-const MERGED_PAGES = 1000;
 /** How often, and with which pause in milliseconds, the file beside the database is tried to be emptied. */
 const ERASE = { tries: 20, pauseMs: 100 };
 
@@ -48,16 +47,20 @@ export class MemoryTable implements MemoryStore, Disposable {
   readonly path: string;
   readonly vectors: VectorTable;
   readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements: Statements;
+  readonly #index: TextIndex;
 
   /** @throws StorageError */
   constructor(options: MemoryStoreOptions) {
     this.path = options.path;
     this.#db = openPatiently({ ...options, migrations: MEMORY_MIGRATIONS, applicationId: MEMORY_ID });
+    this.#statements = new Statements(this.#db);
+    this.#index = new TextIndex(this.#statements);
     try {
       // What is deleted is overwritten, not only unlinked (sqlite.org/pragma.html#pragma_secure_delete).
       explaining(this.path, () => queryValue(this.#db, "PRAGMA secure_delete = ON"));
       this.vectors = new VectorTable(this.#db, this.path);
+      this.#finishTidyingUp();
     } catch (error) {
       this.#db.close();
       throw error;
@@ -84,27 +87,11 @@ export class MemoryTable implements MemoryStore, Disposable {
   }
 
   count(realm: Realm, term: Term, most: number): number {
-    const table = tableOf(realm);
-    return explaining(this.path, () => {
-      const counted = this.#prepare(`SELECT count(*) AS n FROM (SELECT 1 FROM ${table} WHERE ${table} MATCH ? LIMIT ?)`)
-        .get(expressionOf(realm, [term]), most);
-      return Number(counted?.n);
-    });
+    return explaining(this.path, () => this.#index.count(realm, term, most));
   }
 
   match(realm: Realm, terms: readonly Term[], limit: number): readonly TextMatch[] {
-    if (terms.length === 0) return [];
-    const table = tableOf(realm);
-    // Words of a heading count double; where a conversation stands nothing does.
-    const weights = realm.kind === "learned_knowledge" ? "2.0, 1.0" : "0.0, 1.0";
-    return explaining(
-      this.path,
-      () =>
-        this.#prepare(
-          `SELECT rowid AS id, -rank AS score FROM ${table}
-            WHERE ${table} MATCH ? AND rank MATCH 'bm25(${weights})' ORDER BY rank LIMIT ?`,
-        ).all(expressionOf(realm, terms), limit).map(({ id, score }) => ({ id: Number(id), score: Number(score) })),
-    );
+    return explaining(this.path, () => this.#index.match(realm, terms, limit));
   }
 
   passages(ids: readonly number[]): ReadonlyMap<number, Passage> {
@@ -122,9 +109,7 @@ export class MemoryTable implements MemoryStore, Disposable {
   }
 
   size(kind: MemoryKind): number {
-    const table = kind === "episodic" ? "episodes_fts" : "learned_fts";
-    // The index keeps one short row a passage, which is quicker to count than the passages themselves.
-    return this.#countOf(`SELECT count(*) FROM ${table}_docsize`);
+    return explaining(this.path, () => this.#index.size(kind));
   }
 
   addEpisode({ conversation_id, user_id, text, at_ms }: Episode, forgotten: number): void {
@@ -254,7 +239,7 @@ export class MemoryTable implements MemoryStore, Disposable {
     explaining(this.path, () =>
       inTransaction(this.#db, () => {
         // Erased one by one from the index, thousands would take minutes: it is cleaned as a whole afterwards.
-        if (ids.length > DELETED_SINGLY) this.#setTidy(false);
+        if (ids.length > DELETED_SINGLY) this.#index.setTidy(false);
         this.#mark(forgotten);
       }));
     const size = ids.length > DELETED_SINGLY ? DELETED_AT_ONCE.otherwise : DELETED_AT_ONCE.singly;
@@ -274,28 +259,20 @@ export class MemoryTable implements MemoryStore, Disposable {
     this.#prepare("UPDATE marks SET deletions = deletions + 1, forgotten = forgotten + ?").run(forgotten ? 1 : 0);
   }
 
-  #setTidy(tidy: boolean): void {
-    for (const table of INDEXES) {
-      // FTS5 takes whole numbers only, and what is bound here is a REAL.
-      this.#db.prepare(`INSERT INTO ${table} (${table}, rank) VALUES ('secure-delete', ${tidy ? 1 : 0})`).run();
+  /** A program that deleted may have ended before it had tidied up; or it is at it, and nothing is left to do here. */
+  #finishTidyingUp(): void {
+    try {
+      for (const _ of this.#tidyUp());
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.problem !== "busy") throw error;
     }
-    this.#db.prepare("UPDATE marks SET untidy = ?").run(tidy ? 0 : 1);
   }
 
-  /** Merges each index into one piece, which drops what was deleted, a step at a time (sqlite.org/fts5.html, 6.8). */
-  async #tidyUp(): Promise<void> {
-    for (const table of INDEXES) {
-      for (let pages = -MERGED_PAGES;; pages = MERGED_PAGES) {
-        const before = this.#countOf("SELECT total_changes()");
-        explaining(
-          this.path,
-          () => this.#prepare(`INSERT INTO ${table} (${table}, rank) VALUES ('merge', ${pages})`).run(),
-        );
-        if (this.#countOf("SELECT total_changes()") - before < 2) break;
-        await setImmediate();
-      }
-    }
-    explaining(this.path, () => inTransaction(this.#db, () => this.#setTidy(true)));
+  *#tidyUp(): Generator<void, void, void> {
+    if (!explaining(this.path, () => this.#index.untidy)) return;
+    const steps = this.#index.tidyUp();
+    while (!explaining(this.path, () => steps.next()).done) yield;
+    explaining(this.path, () => inTransaction(this.#db, () => this.#index.setTidy(true)));
   }
 
   /** The indexes can be emptied as a whole. */
@@ -321,7 +298,7 @@ export class MemoryTable implements MemoryStore, Disposable {
    * it is emptied. False when somebody reads at the moment and that has to wait.
    */
   async #erase(): Promise<boolean> {
-    if (this.#countOf("SELECT untidy FROM marks") === 1) await this.#tidyUp();
+    for (const _ of this.#tidyUp()) await setImmediate();
     explaining(this.path, () => this.#mark(false)); // those who have looked meanwhile look again
     for (let tries = 0; tries < ERASE.tries; tries++) {
       const blocked = explaining(this.path, () => {
@@ -342,15 +319,11 @@ export class MemoryTable implements MemoryStore, Disposable {
   }
 
   #countOf(sql: string): number {
-    return explaining(this.path, () => Number(Object.values(this.#prepare(sql).get() ?? {})[0]));
+    return explaining(this.path, () => this.#statements.count(sql));
   }
 
   #prepare(sql: string): StatementSync {
-    const known = this.#statements.get(sql);
-    if (known) return known;
-    const prepared = this.#db.prepare(sql);
-    this.#statements.set(sql, prepared);
-    return prepared;
+    return this.#statements.prepare(sql);
   }
 }
 
@@ -373,15 +346,4 @@ const OPEN_PAUSE_MS = 10;
 
 function toSource(row: Record<string, unknown>): Source {
   return { id: Number(row.id), name: String(row.name), hash: row.hash === null ? null : String(row.hash) };
-}
-
-function tableOf({ kind }: Realm): string {
-  return kind === "episodic" ? "episodes_fts" : "learned_fts";
-}
-
-/** An FTS5 query: any of the words, within the realm. */
-function expressionOf(realm: Realm, terms: readonly Term[]): string {
-  const words = terms.map(({ stem, prefix }) => `"${stem}"${prefix ? " *" : ""}`).join(" OR ");
-  if (realm.kind === "learned_knowledge") return words;
-  return `scope : "${scopeOf(realm)}" AND text : (${words})`;
 }
