@@ -1,45 +1,9 @@
 import assert from "node:assert/strict";
-import type { Running, RunOptions } from "../support/program.ts";
 import { until } from "../support/rig.ts";
+import { SERVE, serve, type Served } from "./served.ts";
 import { createWorld, type World } from "./setup.ts";
 
 const PID_FILE = "django-agent.pid";
-
-interface Served extends AsyncDisposable {
-  readonly program: Running;
-  /** Where it listens. */
-  readonly origin: string;
-  get(path: string, headers?: Record<string, string>): Promise<Response>;
-  chat(): Promise<Response>;
-}
-
-/** Starts the program and waits until it serves; it is ended for good with the test. */
-async function serve(world: World, args: readonly string[], options: Partial<RunOptions> = {}): Promise<Served> {
-  const program = world.start(args, options);
-  await program.waitUntilTold("bot ");
-  const [, origin = ""] = / at (http:\/\/\S+?)(,|\n)/.exec(program.told) ?? [];
-  return {
-    program,
-    origin,
-    get: (path, headers = {}) => fetch(origin + path, { headers }),
-    chat: () =>
-      fetch(`${origin}/v1/chat/completions`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ model: "auto", messages: [{ role: "user", content: "Hola" }] }),
-      }),
-    async [Symbol.asyncDispose]() {
-      try {
-        program.kill("SIGKILL");
-      } catch {
-        // It has ended by itself.
-      }
-      await program.finished;
-    },
-  };
-}
-
-const SERVE = ["serve", "--port", "0"];
 
 async function pidIn(world: World): Promise<string | undefined> {
   return await Deno.readTextFile(`${world.folder}/data/${PID_FILE}`).catch(() => undefined);

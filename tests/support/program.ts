@@ -7,6 +7,12 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What the program reads from standard input; nothing by default. */
   readonly stdin?: string | Uint8Array;
+  /** Leaves standard input open after that: `type` goes on with it. */
+  readonly stdinStaysOpen?: true;
+  /** Runs it on a terminal of its own, whose keyboard standard input is and whose screen standard output is. */
+  readonly terminal?: true;
+  /** Text for a shell on that terminal, after the command: `2>file`. */
+  readonly redirect?: string;
   /** Stops reading standard output once it contains this text, as `head` does. */
   readonly closeStdoutAfter?: string;
   /** A file of this machine that takes standard output instead. */
@@ -32,6 +38,10 @@ export interface Running {
   /** Resolves once standard error contains `text`. */
   waitUntilTold(text: string): Promise<void>;
   kill(signal: Deno.Signal): void;
+  /** Writes to a standard input that was left open. */
+  type(text: string): Promise<void>;
+  /** Says that nothing more comes on it. */
+  endInput(): Promise<void>;
   readonly finished: Promise<Finished>;
 }
 
@@ -55,24 +65,26 @@ export async function runProgram(args: readonly string[], options: RunOptions): 
 }
 
 export function startProgram(args: readonly string[], options: RunOptions): Running {
-  const { folder, env = {}, stdin, flags, closeStdoutAfter, stdoutFile } = options;
-  const deno = [Deno.execPath(), "run", "-q", "--cached-only", ...(flags ?? sandboxOf(folder)), projectPath("main.ts")];
-  const shell = stdoutFile === undefined ? [] : ["sh", "-c", `exec "$@" >'${stdoutFile}'`, "sh"];
-  const [command = "", ...rest] = [...shell, ...deno, ...args];
+  const { folder, env = {}, stdin, closeStdoutAfter, stdinStaysOpen } = options;
+  const [command = "", ...rest] = commandOf(args, options);
   const child = new Deno.Command(command, {
     args: rest,
     cwd: folder,
     clearEnv: true,
     env: { ...inherited(), DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1", ...env },
-    stdin: stdin === undefined ? "null" : "piped",
+    stdin: stdin === undefined && !stdinStaysOpen ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",
   }).spawn();
   const out = collect(child.stdout, closeStdoutAfter);
   const err = collect(child.stderr);
+  const input = stdinStaysOpen ? child.stdin.getWriter() : undefined;
+  const endInput = async () => await input?.close().catch(() => {}); // the program may have ended before
+  const type = async (text: string) => await input?.write(new TextEncoder().encode(text));
   const finished = (async () => {
-    if (stdin !== undefined) await feed(child.stdin, stdin);
+    if (stdin !== undefined) await (input ? type(String(stdin)) : feed(child.stdin, stdin));
     const [{ code }, stdout, stderr] = await Promise.all([child.status, out.whole, err.whole]);
+    await endInput();
     return { code, stdout, stderr };
   })();
   return {
@@ -86,8 +98,19 @@ export function startProgram(args: readonly string[], options: RunOptions): Runn
     waitFor: (text) => out.waitFor(text, finished),
     waitUntilTold: (text) => err.waitFor(text, finished),
     kill: (signal) => child.kill(signal),
+    type,
+    endInput,
     finished,
   };
+}
+
+function commandOf(args: readonly string[], options: RunOptions): string[] {
+  const { folder, flags = sandboxOf(folder), stdoutFile, terminal, redirect = "" } = options;
+  const command = [Deno.execPath(), "run", "-q", "--cached-only", ...flags, projectPath("main.ts"), ...args];
+  if (stdoutFile !== undefined) return ["sh", "-c", `exec "$@" >'${stdoutFile}'`, "sh", ...command];
+  if (!terminal) return command;
+  const quoted = command.map((each) => `'${each.replaceAll("'", "'\\''")}'`).join(" ");
+  return ["script", "-qec", `stty rows 24 cols 200; exec ${quoted} ${redirect}`, "/dev/null"];
 }
 
 interface Collected {
