@@ -110,7 +110,12 @@ function commandOf(args: readonly string[], options: RunOptions): string[] {
   if (stdoutFile !== undefined) return ["sh", "-c", `exec "$@" >'${stdoutFile}'`, "sh", ...command];
   if (!terminal) return command;
   const quoted = command.map((each) => `'${each.replaceAll("'", "'\\''")}'`).join(" ");
-  return ["script", "-qec", `stty rows 24 cols 200; exec ${quoted} ${redirect}`, "/dev/null"];
+  return [
+    "script",
+    "-qec",
+    `stty rows 24 cols 200; ${redirect.startsWith(";") ? "" : "exec "}${quoted} ${redirect}`,
+    "/dev/null",
+  ];
 }
 
 interface Collected {
