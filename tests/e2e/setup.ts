@@ -74,3 +74,15 @@ export function modelsFor(ollama: FakeProvider, groq: FakeProvider, gemini: Fake
     deadlines: { load_seconds: 5, first_token_seconds: 2, idle_seconds: 1, total_seconds: 20 },
   };
 }
+
+/** For `createWorld`: a models.json with a model that makes vectors, and an Ollama that has it. */
+export function withEmbeddings(models: ReturnType<typeof modelsFor>) {
+  const { ollama } = models.providers;
+  ollama.models["embeddinggemma"] = { context: 2048, embeddings: true };
+  return { ...models, assignments: { embeddings: "ollama/embeddinggemma" } };
+}
+
+/** What an Ollama has that embeds too. */
+export const EMBEDDING: FakeOllamaOptions = {
+  models: [{ name: "llama3.2" }, { name: "embeddinggemma", capabilities: ["embedding"] }],
+};
