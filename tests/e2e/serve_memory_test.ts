@@ -94,7 +94,7 @@ Deno.test("serve makes vectors as soon as there is a model for them, although th
   }), EMBEDDING);
   await teach(world);
   await using served = await serve(world);
-  await until(() => embedded(world, "bge-m3").length > 0);
+  await served.program.waitUntilTold("ollama pull bge-m3");
   const { ollama, groq, gemini } = world;
   await writeModels(world.folder, withTwo(modelsFor(ollama, groq, gemini)));
   await untilVectors(served, 3);
