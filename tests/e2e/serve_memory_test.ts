@@ -100,15 +100,18 @@ Deno.test("serve makes vectors as soon as there is a model for them, although th
   await untilVectors(served, 3);
 });
 
-Deno.test("serve answers while the model for vectors hangs", async () => {
+Deno.test("serve does not let an answer wait for the model for vectors, which hangs", async () => {
   await using world = await createWorld(withEmbeddings, EMBEDDING);
   world.ollama.on("/api/embed", { kind: "silence" });
   await teach(world);
   await using served = await serve(world);
   await until(() => embedded(world, "embeddinggemma").length > 0);
-  const { content, knowledge_sources } = await served.post("/api/chat", { message: "Alpha", conversation_id: "casa" });
-  assert.equal(content, "Hola, soy Django.");
-  assert.equal((knowledge_sources as unknown[]).length, 1);
+  world.ollama.next({ kind: "answer", firstTokenDelayMs: 300 });
+  const answer = served.post("/api/chat", { message: "Alpha", conversation_id: "casa" });
+  await until(() => world.ollama.chats.length === 1);
+  const asked = world.ollama.open;
+  assert.equal((await answer)["content"], "Hola, soy Django.");
+  assert.equal(asked, 2, "the model for vectors had been given up before the answer began");
 });
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
