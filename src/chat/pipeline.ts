@@ -16,6 +16,8 @@ import type { Router } from "../router/router.ts";
 import type { Chat, ChatAnswer, ChatItem, ChatRequest } from "./chat.ts";
 import { chooseMemories, type Mode, MODES, nameSources, tellMemories } from "./modes.ts";
 import { fitPrompt, layOut, type PromptParts } from "./prompt.ts";
+import { quoteName } from "./quote.ts";
+import { withoutWord } from "./silence.ts";
 import { VisibleAnswer } from "./visible.ts";
 import type { WebResult, WebSearch } from "./web_search.ts";
 import { lettersFor, lettersOf, TokenRatios } from "./window.ts";
@@ -53,8 +55,11 @@ interface Said {
 
 type Ask = (request: GenerateRequest) => AsyncIterable<StreamItem>;
 
-/** Letters of a message, and of its answer, that are kept for good. */
+/** Letters of a message, and of its answer, that are kept as long as a conversation goes on, and for good. */
+const SAID_LETTERS = 16_000;
 const KEPT_LETTERS = 4000;
+/** Share of a prompt that rules and history may take up, so that there is room for a message and its notes. */
+const HISTORY_SHARE = 0.75;
 /** A question with fewer words to look for is about what was asked before. */
 const LEAST_TERMS = 2;
 /** An estimate that was wrong once is not trusted to the last token a second time. */
@@ -92,7 +97,7 @@ export class Pipeline implements Chat {
 
   async *#converse(asked: ChatRequest, ask: Ask): AsyncGenerator<ChatItem, void, void> {
     const startedAt = performance.now();
-    const request = { ...asked, message: printable(asked.message).toWellFormed() };
+    const request = { ...asked, ...cleanUp(asked) };
     if (request.message.trim() === "") throw emptyMessage();
     const { conversation_id, cognitive_mode, role, message } = request;
     const { events } = this.#options;
@@ -143,12 +148,13 @@ export class Pipeline implements Chat {
     const language = this.#languageOf(request) ?? DEFAULT_LANGUAGE;
     const { [language]: own } = await prompts.current();
     signal.throwIfAborted();
-    const text = subjectOf(request, mode.thinks ? turn.history : []);
-    const spent = mode.thinks ? turn.history.reduce((sum, { content }) => sum + roughTokens(content), 0) : 0;
+    const said = mode.thinks ? turn.history : []; // what the model is told anyway
+    const text = subjectOf(request, said);
+    const spent = said.reduce((sum, { content }) => sum + roughTokens(content), 0);
     // What was said comes first, but must not take all the room there is for what was learned.
     const tokens = RECALL_TOKENS - Math.min(spent, RECALL_TOKENS / 2);
     const [recalled, found] = await Promise.all([
-      memory.recall({ text, conversation_id, kinds: mode.recalls, tokens, byMeaning: mode.thinks, signal }),
+      memory.recall({ text, conversation_id, kinds: mode.recalls, said, tokens, byMeaning: mode.thinks, signal }),
       mode.open ? web.search(text, signal) : undefined,
     ]);
     return { mode, language, prompts: own, turn, recalled, web: found };
@@ -165,7 +171,7 @@ export class Pipeline implements Chat {
   /** Answers from memory alone. */
   *#recite(request: ChatRequest, grounds: Grounds): Generator<ChatItem, Said, void> {
     const recalled = chooseMemories(grounds.recalled);
-    const content = tellMemories(recalled, grounds.prompts.texts, grounds.language);
+    const content = withoutWord(tellMemories(recalled, grounds.prompts.texts, grounds.language));
     this.#note(request, grounds, content, { recited: true });
     yield { type: "start" };
     yield { type: "delta", text: content };
@@ -211,17 +217,16 @@ export class Pipeline implements Chat {
     const { conversation_id, role, signal } = request;
     const fittings = this.#fit(request, grounds);
     for (const [index, parts] of fittings.entries()) {
-      // What does not fit now will not fit next time: dropped for good, or every prompt would begin anew.
-      if (parts.history.length < grounds.turn.history.length) {
-        this.#options.memory.working.keepLast(conversation_id, parts.history.length);
-      }
       onAsk(parts);
       const messages = layOut(parts);
       let begun = false;
       try {
         for await (const item of ask({ messages, role, conversation_id, signal })) {
           begun = true;
-          if (item.type === "done") this.#learnRatio(item.response, messages);
+          if (item.type === "done") {
+            this.#learnRatio(item.response, messages);
+            if (index === 0) this.#shorten(request, grounds);
+          }
           yield item;
         }
         return;
@@ -231,18 +236,38 @@ export class Pipeline implements Chat {
     }
   }
 
+  /**
+   * Drops for good what has hardly any room left beside it, a large step at a time: what is dropped for one message only
+   * would have every prompt from then on begin differently.
+   */
+  #shorten(request: ChatRequest, grounds: Grounds): void {
+    const parts = partsOf({ ...request, message: "", context: undefined }, {
+      ...grounds,
+      recalled: [],
+      web: undefined,
+    });
+    const { history } = fitPrompt(parts, this.#lettersOf(request, grounds, HISTORY_SHARE).first);
+    if (history.length === grounds.turn.history.length) return;
+    this.#options.memory.working.keepLast(request.conversation_id, history.length);
+  }
+
   /** The prompt as it fits the first choice, and, where that is shorter, every model that may answer. */
   #fit(request: ChatRequest, grounds: Grounds): PromptParts[] {
-    const { models, profile } = this.#options.router.snapshot;
-    const candidates = planChat(models, profile, request.role);
-    const smallest = Math.min(...candidates.map(({ contextTokens }) => contextTokens)) * SECOND_TRY;
-    const { ref = "", contextTokens = smallest } = candidates[0] ?? {};
     const parts = partsOf(request, grounds);
-    const fit = (window: number) =>
-      fitPrompt(parts, lettersFor(window, this.#ratios.of(ref), parts.history.length + 2));
-    const [first, second] = [fit(contextTokens), fit(smallest)];
+    const letters = this.#lettersOf(request, grounds, 1);
+    const [first, second] = [fitPrompt(parts, letters.first), fitPrompt(parts, letters.smallest)];
     const shorter = second !== parts && lettersOf(layOut(second)) < lettersOf(layOut(first));
     return shorter ? [first, second] : [first];
+  }
+
+  /** Letters that a prompt may have for the first choice, and for the smallest window of all that may answer. */
+  #lettersOf({ role }: ChatRequest, { turn }: Grounds, share: number): { first: number; smallest: number } {
+    const { models, profile } = this.#options.router.snapshot;
+    const candidates = planChat(models, profile, role);
+    const least = Math.min(...candidates.map(({ contextTokens }) => contextTokens)) * SECOND_TRY;
+    const { ref = "", contextTokens = least } = candidates[0] ?? {};
+    const letters = (window: number) => lettersFor(window, this.#ratios.of(ref), turn.history.length + 2) * share;
+    return { first: letters(contextTokens), smallest: letters(least) };
   }
 
   #learnRatio({ provider, model, usage }: ModelResponse, messages: readonly Message[]): void {
@@ -256,8 +281,8 @@ export class Pipeline implements Chat {
     if (content === "" || !memory.mayRemember(conversation_id, turn)) return;
     const at_ms = Date.now();
     memory.working.add(conversation_id, [
-      { role: "user", content: message, user_id: user?.id ?? null, at_ms },
-      { role: "assistant", content, user_id: null, at_ms, ...more },
+      { role: "user", content: shorten(message, SAID_LETTERS), user_id: user?.id ?? null, at_ms },
+      { role: "assistant", content: shorten(content, SAID_LETTERS), user_id: null, at_ms, ...more },
     ], this.#languageOf(request));
   }
 
@@ -265,13 +290,24 @@ export class Pipeline implements Chat {
   #keep({ conversation_id, message, user }: ChatRequest, { turn }: Grounds, content: string): void {
     const { memory, settings } = this.#options;
     if (content === "" || !settings().remember_exchanges || !memory.mayRemember(conversation_id, turn)) return;
-    const text = [message, content].map((part) => `— ${part.slice(0, KEPT_LETTERS).toWellFormed()}`).join("\n");
+    const text = [message, content].map((part) => `— ${shorten(part, KEPT_LETTERS)}`).join("\n");
     memory.remember({ conversation_id, user_id: user?.id ?? null, text, at_ms: Date.now() }, turn);
   }
 }
 
 /** When nothing tells: that of the source system's users. */
 const DEFAULT_LANGUAGE: Language = "es";
+
+function shorten(text: string, letters: number): string {
+  return text.length <= letters ? text : `${text.slice(0, letters).toWellFormed()} …`;
+}
+
+/** What a caller sends as the rest of the program may take it. */
+function cleanUp({ message, context }: ChatRequest): Pick<ChatRequest, "message" | "context"> {
+  const clean = (text: string) => printable(text.replace(/\r\n?/g, "\n")).toWellFormed();
+  const seen = context === undefined ? "" : clean(context);
+  return { message: clean(message), context: seen.trim() === "" ? undefined : seen };
+}
 
 /** A whole answer in the form of one that comes in pieces. */
 async function* asWhole(router: PipelineOptions["router"], request: GenerateRequest): AsyncGenerator<StreamItem> {
@@ -284,7 +320,8 @@ async function* asWhole(router: PipelineOptions["router"], request: GenerateRequ
 
 function partsOf({ message, user, context }: ChatRequest, grounds: Grounds): PromptParts {
   const { mode, language, prompts, turn: { history }, recalled, web } = grounds;
-  const notes = { now: new Date(), speaker: user?.name, recalled, open: mode.open, web, context };
+  const name = user === undefined ? "" : quoteName(user.name);
+  const notes = { now: new Date(), speaker: name === "" ? undefined : name, recalled, open: mode.open, web, context };
   return { prompts, language, history, message, notes };
 }
 

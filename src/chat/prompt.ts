@@ -4,7 +4,7 @@ import { once } from "../core/once.ts";
 import type { Message } from "../core/types.ts";
 import type { Recalled } from "../memory/recall.ts";
 import { lastMessages, type WorkingMessage } from "../memory/working.ts";
-import { quoteLines, quoteName } from "./quote.ts";
+import { quoteLines } from "./quote.ts";
 import type { WebResult } from "./web_search.ts";
 import { lettersOf } from "./window.ts";
 
@@ -20,7 +20,7 @@ export interface PromptParts {
 /** What is true for this message only. */
 export interface Notes {
   readonly now: Date;
-  /** The name of whoever speaks. */
+  /** The name of whoever speaks, as `quoteName` writes it. */
   readonly speaker: string | undefined;
   readonly recalled: readonly Recalled[];
   /** Whether more than memory and conversation may be used. */
@@ -86,7 +86,7 @@ function writeNotes(texts: Texts, language: Language, notes: Notes): string {
   return [
     texts.notes_begin,
     texts.now.replace("{date}", () => formatMoment(now, language)),
-    ...(speaker === undefined ? [] : [texts.speaker, quoteLines(quoteName(speaker))]),
+    ...(speaker === undefined ? [] : [texts.speaker, quoteLines(speaker)]),
     `${knowledgeOf(texts, recalled)} (${open ? texts.open : texts.memory_only})`,
     ...recalled.flatMap((item) => quoteMemory(texts, language, item)),
     ...(web === null ? [texts.web_failed] : []),

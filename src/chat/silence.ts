@@ -8,7 +8,7 @@ const DECORATION = String.raw`[\s\p{P}\p{S}\p{Cf}]*`;
 const ANYWHERE = new RegExp(TOKEN, "iu");
 const LEADING = new RegExp(`^${DECORATION}?${TOKEN}`, "iu");
 const TRAILING = new RegExp(`${TOKEN}${DECORATION}$`, "iu");
-const EVERY = new RegExp(`[ \\t]?${TOKEN}`, "giu");
+const EVERY = new RegExp(TOKEN, "giu");
 /** The word alone, cut off by a limit of tokens. */
 const CUT = /^\W{0,3}\[\s{0,3}silent$/iu;
 const MERE_DECORATION = new RegExp(`^${DECORATION}$`, "u");
@@ -32,7 +32,12 @@ export function parseSilence(answer: string): Spoken {
   if (CUT.test(text)) return { silent: true, text: "" };
   if (!ANYWHERE.test(text)) return { silent: false, text };
   if (LEADING.test(text) || TRAILING.test(text)) return { silent: true, text: "" };
-  return { silent: false, text: text.replace(EVERY, "").trim() };
+  return { silent: false, text: withoutWord(text) };
+}
+
+/** A text of whomever without the word. Something takes its place, lest what stood around it make the word anew. */
+export function withoutWord(text: string): string {
+  return text.replace(EVERY, "…");
 }
 
 /** Lets an answer through piece by piece, but never the word, whole or in part, nor anything after silence. */
@@ -49,14 +54,14 @@ export class SilenceFilter {
       this.#speaking = true;
     }
     const end = this.#certain();
-    const shown = this.#pending.slice(0, end).replace(EVERY, "");
+    const shown = withoutWord(this.#pending.slice(0, end));
     this.#pending = this.#pending.slice(end);
     return shown;
   }
 
   /** What was still held back at the end of an answer that is not silence. */
   end(): string {
-    const rest = this.#pending.replace(EVERY, "");
+    const rest = withoutWord(this.#pending);
     this.#pending = "";
     return this.#speaking ? rest : rest.trim();
   }

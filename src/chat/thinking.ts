@@ -1,7 +1,6 @@
 /** Tags between which some models think aloud within their answer. */
 const TAG = /<(\/?)(think|thinking)>/i;
 const TAGS = ["<think>", "</think>", "<thinking>", "</thinking>"];
-const LONGEST_TAG = Math.max(...TAGS.map(({ length }) => length));
 /** What begins and ends a block of code. */
 const FENCE = /```/g;
 
@@ -61,8 +60,7 @@ export class ThinkingFilter {
 
   /** How much of what is waiting is no beginning of a tag. Backticks at its end have to be seen with what follows. */
   #certain(): number {
-    const from = Math.max(0, this.#waiting.length - LONGEST_TAG);
-    const at = this.#waiting.indexOf("<", from);
+    const at = this.#waiting.lastIndexOf("<");
     const begins = at >= 0 && TAGS.some((tag) => tag.startsWith(this.#waiting.slice(at).toLowerCase()));
     const end = begins ? at : this.#waiting.length;
     return end - (/`{0,8}$/.exec(this.#waiting.slice(0, end))?.[0].length ?? 0);

@@ -30,9 +30,8 @@ const MOST_RESULTS = 5;
 const MOST_LETTERS = { query: 300, title: 150, text: 500, url: 500 };
 
 /** The part of SearXNG's answer that is used (docs.searxng.org, "Search API"). */
-const answerSchema = z.object({
-  results: z.array(z.object({ url: z.string(), title: z.string().nullish(), content: z.string().nullish() })),
-});
+const answerSchema = z.object({ results: z.array(z.unknown()) });
+const resultSchema = z.object({ url: z.string(), title: z.string().nullish(), content: z.string().nullish() });
 
 /** Why a search came to nothing; the message is for people. */
 class SearchError extends Error {
@@ -123,11 +122,19 @@ async function readText(sending: Sending, onRead: (bytes: number) => void): Prom
 function parseResults(text: string): WebResult[] {
   const { success, data } = answerSchema.safeParse(parseJson(text));
   if (!success) throw new SearchError("its answer is not what SearXNG says in JSON");
-  return data.results.filter(({ url }) => /^https?:\/\//.test(url)).slice(0, MOST_RESULTS).map((result) => ({
-    url: oneLine(result.url, MOST_LETTERS.url),
-    title: oneLine(result.title ?? "", MOST_LETTERS.title),
-    text: oneLine(result.content ?? "", MOST_LETTERS.text),
-  }));
+  return data.results.flatMap(parseResult).slice(0, MOST_RESULTS);
+}
+
+/** Nothing, for what is no page of the web. */
+function parseResult(result: unknown): WebResult[] {
+  const { success, data } = resultSchema.safeParse(result);
+  const url = success ? URL.parse(data.url) : null;
+  if (!success || !url || !/^https?:$/.test(url.protocol)) return [];
+  return [{
+    url: oneLine(url.href, MOST_LETTERS.url),
+    title: oneLine(data.title ?? "", MOST_LETTERS.title),
+    text: oneLine(data.content ?? "", MOST_LETTERS.text),
+  }];
 }
 
 function parseJson(text: string): unknown {

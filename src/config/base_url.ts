@@ -8,9 +8,12 @@ export interface UrlProblem {
 
 /**
  * Checks where a provider listens: `http` or `https`, host and port only. A local provider must be on this machine or
- * network; any other needs `https` unless it is. Returns undefined when all is well.
+ * network; any other needs `https` unless it is. `carries` is what would go there, for messages. Returns undefined when all is well.
  */
-export function checkBaseUrl(value: string, { local }: { local: boolean }): UrlProblem | undefined {
+export function checkBaseUrl(
+  value: string,
+  { local, carries = "Your key and prompts" }: { readonly local: boolean; readonly carries?: string },
+): UrlProblem | undefined {
   const example = local ? "http://127.0.0.1:11434" : "https://api.example.com";
   const url = URL.parse(value);
   if (!url) return { message: "This is not an address", remedy: `Write scheme, host and port, like ${example}.` };
@@ -36,10 +39,10 @@ export function checkBaseUrl(value: string, { local }: { local: boolean }): UrlP
       remedy: `Write ${url.origin} only; the paths are known.`,
     };
   }
-  return checkReach(url, local);
+  return checkReach(url, local, carries);
 }
 
-function checkReach(url: URL, local: boolean): UrlProblem | undefined {
+function checkReach(url: URL, local: boolean, carries: string): UrlProblem | undefined {
   if (isLoopbackOrPrivate(url.hostname)) return undefined;
   if (local) {
     return {
@@ -50,7 +53,7 @@ function checkReach(url: URL, local: boolean): UrlProblem | undefined {
   }
   if (url.protocol === "https:") return undefined;
   return {
-    message: `Your key and prompts would go to ${url.host} unencrypted`,
+    message: `${carries} would go to ${url.host} unencrypted`,
     remedy: `Write https://${url.host} instead.`,
   };
 }

@@ -12,7 +12,7 @@ import { readJsonText } from "./json_text.ts";
 import { readSmallFile } from "./read_file.ts";
 import { formatPath } from "./words.ts";
 
-const line = z.string().min(1).max(500);
+const line = z.string().min(1).max(500).regex(/^[^\r\n]*$/, "It must be one line");
 
 const textsSchema = z.strictObject({
   notes_begin: line,
@@ -137,7 +137,7 @@ export class PromptFiles {
 function parseTexts(text: string, embeddedText: string, file: string): Texts {
   const { value, problems } = readJsonText(text);
   if (problems.length > 0) throw new ConfigError(file, problems);
-  const own = typeof value === "object" && value !== null ? value : undefined;
+  const own = typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
   const embedded = readJsonText(embeddedText).value as object;
   const { success, data, error } = textsSchema.safeParse(own && { ...embedded, ...own });
   if (success) return data;

@@ -25,7 +25,10 @@ export function checkRules(models: ModelsConfig): ConfigProblem[] {
 }
 
 function checkWebSearch({ chat }: ModelsConfig): ConfigProblem[] {
-  const problem = chat.searxng_url === undefined ? undefined : checkBaseUrl(chat.searxng_url, { local: false });
+  const problem = chat.searxng_url === undefined ? undefined : checkBaseUrl(chat.searxng_url, {
+    local: false,
+    carries: "What you search for",
+  });
   return problem ? [{ path: "chat.searxng_url", ...problem }] : [];
 }
 

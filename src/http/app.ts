@@ -30,7 +30,8 @@ export function createApp(
   const app = createApi();
   app.use(async (c, next) => {
     await next();
-    if (c.error && c.res.status === 500) tellFault(program.events, c.error);
+    // Whoever hangs up ends what was done for them with an error that nobody hears of.
+    if (c.error && c.res.status === 500 && !c.req.raw.signal.aborted) tellFault(program.events, c.error);
   });
   app.use(createGuard(guard, tellRefusals(program.events)));
   app.route("/", createOpenAi(program.router));
@@ -78,7 +79,7 @@ export function tellFault(events: Program["events"], error: unknown): void {
 function notFound(app: OpenAPIHono, method: string, path: string): HttpError {
   const methods = [
     ...new Set(
-      app.routes.filter((route) => route.method !== "ALL" && route.path === path).map((route) => route.method),
+      app.routes.filter((route) => route.method !== "ALL" && leadsTo(route.path, path)).map((route) => route.method),
     ),
   ];
   if (methods.length === 0) return new HttpError(404, "There is nothing at this path", { code: "not_found" });
@@ -86,4 +87,10 @@ function notFound(app: OpenAPIHono, method: string, path: string): HttpError {
     code: "method_not_allowed",
     headers: { allow: methods.join(", ") },
   });
+}
+
+/** Whether a path is one of a route, whose parts that begin with a colon may be anything. */
+function leadsTo(route: string, path: string): boolean {
+  const [parts, given] = [route.split("/"), path.split("/")];
+  return parts.length === given.length && parts.every((part, at) => part.startsWith(":") || part === given[at]);
 }

@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { SOURCE_KINDS } from "../chat/chat.ts";
+import { printable } from "../core/format.ts";
 import { CHAT_ROLES, COGNITIVE_MODES } from "../core/types.ts";
 
 /** Shapes of `/api/chat`. */
@@ -11,6 +12,9 @@ export const lineSchema = (most: number) =>
     "it must be one line of printable letters",
   );
 
+/** A text in which something is said. */
+export const saying = z.string().refine((text) => printable(text).trim() !== "", "it is empty");
+
 export const conversationIdSchema = lineSchema(200).openapi({
   description: "a conversation of the caller's choice; one that is not known begins",
 });
@@ -18,7 +22,7 @@ export const conversationIdSchema = lineSchema(200).openapi({
 const modeSchema = z.literal(COGNITIVE_MODES, "it must be 1, 2 or 3");
 
 export const chatRequestSchema = z.strictObject({
-  message: z.string().refine((text) => text.trim() !== "", "it is empty"),
+  message: saying,
   conversation_id: conversationIdSchema.optional().openapi({ description: "default: a new one" }),
   cognitive_mode: modeSchema.default(2).openapi({
     description: "1 all memory, model and web; 2 model grounded in memory; 3 memory alone, without a model",

@@ -37,7 +37,7 @@ const deleteRoute = createRoute({
   method: "delete",
   path: "/api/memory/semantic/{id}",
   summary: "Delete one learned passage for good",
-  request: { params: z.object({ id: z.coerce.number().int().min(1) }) },
+  request: { params: z.object({ id: z.string().regex(/^[1-9]\d{0,15}$/).transform(Number) }) },
   responses: answers(deletedSchema, "it is gone"),
 });
 

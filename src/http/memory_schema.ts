@@ -1,14 +1,12 @@
 import { z } from "@hono/zod-openapi";
 import { MOST_RESULTS } from "../memory/search.ts";
 import { MEMORY_KINDS } from "../storage/memory.ts";
-import { conversationIdSchema, lineSchema } from "./chat_schema.ts";
+import { conversationIdSchema, lineSchema, saying } from "./chat_schema.ts";
 
 /** Shapes of `/api/memory/…`. */
 
-const text = z.string().refine((value) => value.trim() !== "", "it is empty");
-
 export const memorySearchSchema = z.strictObject({
-  query: text,
+  query: saying,
   conversation_id: conversationIdSchema.optional().openapi({
     description: "also look through the exchanges of this conversation",
   }),
@@ -30,7 +28,7 @@ export const memoryHitsSchema = z.object({
 }).openapi("MemoryHits");
 
 export const teachSchema = z.strictObject({
-  content: text.openapi({ description: "text or Markdown" }),
+  content: saying.openapi({ description: "text or Markdown" }),
   source: lineSchema(500).optional().openapi({
     description: "what it is called; what was taught under the same name is replaced; default: a name of its own",
   }),

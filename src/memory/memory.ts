@@ -35,6 +35,8 @@ export interface RecallRequest {
   readonly conversation_id: string;
   /** Which parts of the memory may answer. */
   readonly kinds: readonly RecalledKind[];
+  /** What is known to whoever answers anyway, and need not be recalled. */
+  readonly said: readonly WorkingMessage[];
   /** About how many tokens it may be. */
   readonly tokens: number;
   /** Whether a model may be asked for the meaning of the text; otherwise its words decide. */
@@ -100,24 +102,24 @@ export class Memory implements Disposable {
    * What is remembered about a text, within the budget. A memory that cannot be used is told to a person, and nothing is
    * remembered: no answer ever fails because of it.
    */
-  async recall({ text, conversation_id, kinds, tokens, byMeaning, signal }: RecallRequest): Promise<Recalled[]> {
+  async recall({ text, conversation_id, kinds, said, tokens, byMeaning, signal }: RecallRequest): Promise<Recalled[]> {
     const wanted = (kind: MemoryKind) => kinds.includes(kind);
     const realms: Realm[] = [
       ...(wanted("learned_knowledge") ? [{ kind: "learned_knowledge" as const }] : []),
       ...(wanted("episodic") ? [{ kind: "episodic" as const, conversation_id }] : []),
     ];
-    const said = kinds.includes("working")
+    const working = kinds.includes("working")
       ? recallWorking(conversation_id, this.working.recall(conversation_id), text)
       : [];
     try {
       const { search, store } = this.#open();
       const vector = byMeaning ? await this.#questions.of(text, store, signal) : undefined;
       const hits = search.search({ text, vector, realms, limit: MOST_HITS * realms.length });
-      return fitToBudget(dropRepeated([...said, ...recallHits(hits)]), tokens);
+      return fitToBudget(dropRepeated([...working, ...recallHits(hits)], said), tokens);
     } catch (error) {
       signal.throwIfAborted();
       this.#warn(error);
-      return fitToBudget(said, tokens);
+      return fitToBudget(working, tokens);
     }
   }
 

@@ -50,12 +50,17 @@ export function recallWorking(id: string, messages: readonly WorkingMessage[], a
   });
 }
 
-/** Leaves out what is part of an exchange that is recalled as a whole. */
-export function dropRepeated(items: readonly Recalled[]): Recalled[] {
+/** Leaves out what is known from elsewhere: parts of an exchange that is recalled as a whole, and what was said. */
+export function dropRepeated(items: readonly Recalled[], said: readonly WorkingMessage[]): Recalled[] {
+  const texts = new Set<string>();
   const exchanges = items.filter(({ kind }) => kind === "episodic");
-  return items.filter(({ kind, text }) =>
-    kind !== "working" || !exchanges.some((exchange) => exchange.text.includes(text))
-  );
+  return items.filter(({ kind, text }) => {
+    const repeated = texts.has(text) ||
+      (kind === "working" && exchanges.some((exchange) => exchange.text.includes(text))) ||
+      (kind === "episodic" && said.some(({ role, content }) => role === "assistant" && text.endsWith(`— ${content}`)));
+    texts.add(text);
+    return !repeated;
+  });
 }
 
 /** What was found, as far as it has to do with what was asked. */

@@ -86,6 +86,7 @@ export interface MemoryStats {
   readonly sources: number;
   readonly learned_passages: number;
   readonly episodes: number;
+  /** Passages and exchanges that have one, of whatever model. */
   readonly vectors: number;
   readonly file_bytes: number;
 }

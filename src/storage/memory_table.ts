@@ -214,7 +214,7 @@ export class MemoryTable implements MemoryStore, Disposable {
       sources: this.#countOf("SELECT count(*) FROM sources"),
       learned_passages: this.size("learned_knowledge"),
       episodes: this.size("episodic"),
-      vectors: this.#countOf("SELECT count(*) FROM vector_codes"),
+      vectors: this.#countOf("SELECT count(DISTINCT memory_id) FROM vector_codes"),
       file_bytes: this.#countOf("PRAGMA page_count") * this.#countOf("PRAGMA page_size"),
     };
   }
