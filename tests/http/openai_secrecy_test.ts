@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type Api, startApi } from "../support/api.ts";
+import { captureLog } from "../support/captured_log.ts";
 import type { Behaviour } from "../support/fake_behaviour.ts";
 
 /** Stands for everything a person says; no error answer, log line, event, metric or usage row may hold it. */
@@ -74,24 +75,6 @@ const FAILURES: readonly Behaviour[] = [
 
 function image(url: string) {
   return { type: "image_url", image_url: { url } };
-}
-
-/** Everything written to the terminal, at the most talkative level, until the end of the test. */
-function captureLog(): { readonly lines: string[] } & Disposable {
-  const lines: string[] = [];
-  const { error, warn, log, info, debug } = console;
-  const write = (...parts: unknown[]) => void lines.push(parts.map(String).join(" "));
-  Object.assign(console, { error: write, warn: write, log: write, info: write, debug: write });
-  const level = Deno.env.get("DJANGO_LOG_LEVEL");
-  Deno.env.set("DJANGO_LOG_LEVEL", "debug");
-  return {
-    lines,
-    [Symbol.dispose]() {
-      Object.assign(console, { error, warn, log, info, debug });
-      if (level === undefined) Deno.env.delete("DJANGO_LOG_LEVEL");
-      else Deno.env.set("DJANGO_LOG_LEVEL", level);
-    },
-  };
 }
 
 /** What the program shows of its past besides its answers. */

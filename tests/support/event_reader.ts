@@ -61,7 +61,7 @@ export function readEvents(stream: ReadableStream<Uint8Array> | null): EventRead
 function parseBlock(block: string, comments: string[]): SeenEvent | undefined {
   const fields = new Map<string, string>();
   for (const line of block.split("\n")) {
-    const [, name = "", value = ""] = /^([a-z]*): (.*)$/.exec(line) ?? assert.fail(`not a line of an event: ${line}`);
+    const [, name = "", value = ""] = /^([a-z]*): (.*)$/s.exec(line) ?? assert.fail(`not a line of an event: ${line}`);
     if (name === "") comments.push(value);
     else fields.set(name, value);
   }
