@@ -12,7 +12,7 @@ import {
   shownIn,
   watchEvents,
 } from "../support/conversation.ts";
-import { readEvents } from "../support/event_reader.ts";
+import { type EventReader, readEvents } from "../support/event_reader.ts";
 import type { Behaviour } from "../support/fake_behaviour.ts";
 import { until } from "../support/rig.ts";
 
@@ -24,16 +24,10 @@ const IN_ORDER = [
   "agent_state.idle",
 ];
 
-/** Begins a streamed answer that the test leaves when it wants to. */
-async function begin(api: Api, message: string, more: object = {}) {
-  const leaving = new AbortController();
-  const response = await fetch(`${api.origin}/api/chat`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ message, stream: true, ...more }),
-    signal: leaving.signal,
-  });
-  return { response, reader: readEvents(response.body), leave: () => leaving.abort() };
+/** Begins a streamed answer that the test may leave. */
+async function begin(api: Api, message: string, more: object = {}): Promise<EventReader> {
+  const response = await api.send("POST", "/api/chat", { message, stream: true, ...more });
+  return readEvents(response.body);
 }
 
 Deno.test("POST /api/chat streams deltas and ends in the same as unstreamed", async () => {
@@ -70,10 +64,9 @@ Deno.test("POST /api/chat streams what is remembered in mode 3 without a model",
 Deno.test("POST /api/chat shows the first token while the rest is still to come", async () => {
   await using api = await startApi();
   api.first.next({ kind: "stall", after: 1 });
-  const { reader, leave } = await begin(api, "Hola");
+  const reader = await begin(api, "Hola");
   assert.deepEqual((await reader.next())?.data, { text: "Hola" });
-  leave();
-  await assert.rejects(reader.rest());
+  await reader.leave();
   await until(() => api.first.chats[0]?.goneAtMs !== undefined);
 });
 
@@ -81,10 +74,9 @@ Deno.test("POST /api/chat keeps what was shown when the client hangs up, and the
   await using api = await startApi();
   const events = watchEvents(api);
   api.first.next({ kind: "stall", after: 2 });
-  const { reader, leave } = await begin(api, "Cuenta hasta cien", { conversation_id: "c1" });
+  const reader = await begin(api, "Cuenta hasta cien", { conversation_id: "c1" });
   assert.equal(shownIn(await reader.take(2)), "Hola, soy");
-  leave();
-  await assert.rejects(reader.rest());
+  await reader.leave();
   await until(() => api.first.chats[0]?.goneAtMs !== undefined);
   await until(() => events.at(-1)?.name === "agent_state.idle");
   assert.deepEqual(namesOf(events), [...IN_ORDER.slice(0, 3), "agent_state.idle"]);
