@@ -95,6 +95,13 @@ Deno.test("mode 3 tells what was said in this conversation", async () => {
   assert.equal(again.content.match(/Lola/g)?.length, 1, "it does not recite what it has recited");
 });
 
+Deno.test("mode 3 tells the same exchange once, however often it took place", async () => {
+  await using api = await startApi();
+  for (let times = 0; times < 3; times++) await talkAbout(api, "c1", "¿Qué tal los tomates?", "Rojos.");
+  const { content } = await say(api, "¿Cómo van los tomates?", { conversation_id: "c1", cognitive_mode: 3 });
+  assert.equal(content.match(/Rojos/g)?.length, 1, content);
+});
+
 Deno.test("mode 3 says honestly that nothing is remembered, in the language it is asked", async () => {
   await using api = await startApi();
   await teach(api, "huerto.md", GARDEN);

@@ -184,6 +184,16 @@ Deno.test("a conversation is whole again when only a fallback had too small a wi
   assert.equal(historyIn(promptOf(api.first)).length, 20, "what one weak moment had no room for is gone for good");
 });
 
+Deno.test("one message with much around it does not cost the conversation what was said before", async () => {
+  await using api = await startWithWindows(4096);
+  await say(api, "Me llamo Ana", { conversation_id: "c1" });
+  api.first.next({ kind: "answer", tokens: ["Vaya."] });
+  const { model } = await say(api, "¿Qué dicen?", { conversation_id: "c1", context: "Luis: hola ".repeat(560) });
+  assert.equal(model, "llama3.2", "this is about a message that is answered");
+  await say(api, "¿Cómo me llamo?", { conversation_id: "c1" });
+  assert.deepEqual(historyIn(promptOf(api.first)), ["Me llamo Ana", "Hola, soy Django.", "¿Qué dicen?", "Vaya."]);
+});
+
 Deno.test("knowledge makes room before a prompt becomes too long", async () => {
   await using api = await startWithWindows(2800);
   for (let at = 0; at < 8; at++) {

@@ -9,8 +9,14 @@ const PATHS: Readonly<Record<string, readonly string[]>> = {
   "/health": ["GET"],
   "/metrics": ["GET"],
   "/openapi.json": ["GET"],
+  "/api/chat": ["POST"],
   "/api/events": ["GET"],
   "/api/events/recent": ["GET"],
+  "/api/memory/forget": ["POST"],
+  "/api/memory/search": ["POST"],
+  "/api/memory/semantic": ["POST"],
+  "/api/memory/stats": ["GET"],
+  "/api/memory/working/clear": ["POST"],
   "/api/models/assignment": ["PUT"],
   "/api/models/config": ["GET"],
   "/api/models/profile": ["PUT"],
@@ -30,6 +36,11 @@ const WITH_BODY: readonly (readonly [string, string])[] = [
   ["POST", "/api/models/test"],
   ["POST", "/v1/chat/completions"],
   ["POST", "/v1/embeddings"],
+  ["POST", "/api/chat"],
+  ["POST", "/api/memory/search"],
+  ["POST", "/api/memory/semantic"],
+  ["POST", "/api/memory/forget"],
+  ["POST", "/api/memory/working/clear"],
 ];
 
 /** Whatever is refused here, the program goes on as before. */
@@ -53,6 +64,16 @@ Deno.test("every path answers the wrong method with 405 and the methods it has",
   assert.deepEqual([status, errorIn(body).code], [405, "method_not_allowed"]);
   for (const method of ["TRACE", "get"]) assert.equal((await raw(api, `${method} /health`)).status, 400, method);
   await assertUnharmed(api);
+});
+
+Deno.test("a path with an id in it answers the wrong method with 405 too", async () => {
+  await using api = await startApi();
+  for (const method of METHODS.filter((name) => name !== "DELETE")) {
+    const response = await api.send(method, "/api/memory/semantic/1");
+    const { code } = errorIn(await response.text());
+    assert.deepEqual([response.status, code], [405, "method_not_allowed"], method);
+    assert.equal(response.headers.get("allow"), "DELETE");
+  }
 });
 
 Deno.test("HEAD answers like GET without a body", async () => {
@@ -82,6 +103,7 @@ Deno.test("every route with a body refuses values of the wrong type, and repeats
   const values = [null, true, 7, "MARK", [], ["MARK"], {}, { MARK: "MARK" }, [[[]]]];
   for (const [method, path] of WITH_BODY) {
     for (const value of values) {
+      if (path.endsWith("/clear") && JSON.stringify(value) === "{}") continue; // means all of them
       // Not a server error, and in the one shape; OpenAI says 400 where the rest of the API says 422.
       const error = await readError(
         await api.send(method, path, JSON.stringify(value)),
@@ -101,6 +123,15 @@ Deno.test("every field of a small request is held to its type, and its path is n
     ["PUT", "/api/models/assignment", "model", { agent_role: "technical" }],
     ["POST", "/api/models/test", "provider", { model: "small" }],
     ["POST", "/api/models/test", "model", { provider: "second" }],
+    ["POST", "/api/chat", "message", {}],
+    ["POST", "/api/chat", "conversation_id", { message: "x" }],
+    ["POST", "/api/chat", "context", { message: "x" }],
+    ["POST", "/api/chat", "role", { message: "x" }],
+    ["POST", "/api/memory/search", "query", {}],
+    ["POST", "/api/memory/search", "conversation_id", { query: "x" }],
+    ["POST", "/api/memory/semantic", "content", {}],
+    ["POST", "/api/memory/semantic", "source", { content: "x" }],
+    ["POST", "/api/memory/working/clear", "conversation_id", {}],
   ];
   for (const [method, path, field, others] of cases) {
     for (const value of [null, 7, true, [], {}, ["MARK"]]) {
@@ -137,6 +168,12 @@ const TRICKS = [
   "/api",
   "/api/models",
   "/api/models/__proto__",
+  "/api/chat/",
+  "/api/chat/c1",
+  "/api/memory",
+  "/api/memory/semantic/",
+  "/api/memory/semantic/1/2",
+  "/api/memory/working",
   "/api/events/recent/1",
   "/v1/models/first/llama3.2",
   "/.env",
