@@ -43,7 +43,10 @@ Deno.test("mode 1 gives the model what was learned and what this conversation ha
   await talkAbout(api, "c2", "Los tomates azules del huerto", "SECRETO de otra conversación.");
   const { knowledge_sources } = await say(api, ASKED, { conversation_id: "c1", cognitive_mode: 1 });
   const notes = lastMessage(promptOf(api.first));
-  assert.match(notes, /^Hablasteis de esto el .+:\n│ — Planté tomates rojos en el huerto\n│ — Apunto los tomates rojos\.$/m);
+  assert.match(
+    notes,
+    /^Hablasteis de esto el .+:\n│ — Planté tomates rojos en el huerto\n│ — Apunto los tomates rojos\.$/m,
+  );
   assert.match(notes, /^Aprendido de: huerto\.md/m);
   assert.ok(!notes.includes("SECRETO"), "another conversation is nobody's business");
   assert.deepEqual(knowledge_sources.map(({ kind, source }) => [kind, source]), [
@@ -71,7 +74,10 @@ Deno.test("mode 3 tells what was learned, said and talked about, with its source
   const { content, provider, model, usage, cost_usd, fallback, silent } = answer;
   assert.match(content, /^Esto es lo que recuerdo:\n\n/);
   assert.match(content, /\*\*huerto\.md · Huerto\*\*\nLos tomates del huerto se riegan los martes/);
-  assert.match(content, /\*\*Conversación del \d+ de \p{L}+ de \d+\*\*\n— Ayer regué los tomates del huerto\n— Bien hecho\./u);
+  assert.match(
+    content,
+    /\*\*Conversación del \d+ de \p{L}+ de \d+\*\*\n— Ayer regué los tomates del huerto\n— Bien hecho\./u,
+  );
   assert.match(content, /Hoy he regado los tomates del huerto/);
   assert.deepEqual(
     { provider, model, usage, cost_usd, fallback, silent },
@@ -144,7 +150,10 @@ Deno.test("context lets the agent talk about what it contains, and keep silent",
     context: "#general\nAna: he comprado un piano",
   });
   const notes = lastMessage(promptOf(api.first));
-  assert.match(notes, /^Contexto en tiempo real:\n│ #general\n│ Ana: he comprado un piano\nPuedes callar: \[SILENT\]\.$/m);
+  assert.match(
+    notes,
+    /^Contexto en tiempo real:\n│ #general\n│ Ana: he comprado un piano\nPuedes callar: \[SILENT\]\.$/m,
+  );
   assert.deepEqual(knowledge_sources, [{ kind: "context", source: "c1", id: null, heading: null }]);
   const without = await say(api, "¿De qué hablan?", { conversation_id: "c1" });
   const plain = lastMessage(promptOf(api.first));

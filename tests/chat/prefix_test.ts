@@ -188,7 +188,7 @@ Deno.test("one message with much around it does not cost the conversation what w
   await using api = await startWithWindows(4096);
   await say(api, "Me llamo Ana", { conversation_id: "c1" });
   api.first.next({ kind: "answer", tokens: ["Vaya."] });
-  const { model } = await say(api, "¿Qué dicen?", { conversation_id: "c1", context: "Luis: hola ".repeat(560) });
+  const { model } = await say(api, "¿Qué dicen?", { conversation_id: "c1", context: "Luis: hola ".repeat(800) });
   assert.equal(model, "llama3.2", "this is about a message that is answered");
   await say(api, "¿Cómo me llamo?", { conversation_id: "c1" });
   assert.deepEqual(historyIn(promptOf(api.first)), ["Me llamo Ana", "Hola, soy Django.", "¿Qué dicen?", "Vaya."]);

@@ -44,7 +44,7 @@ Deno.test("the prompt quotes whatever others wrote, so that none of it stands wh
   const prompt = promptOf(api.first);
   const notes = lastMessage(prompt);
   assert.deepEqual(escapedFrom(notes), []);
-  assert.equal(notes.match(/ATAQUE/g)?.length! > 6, true, "it was not in the prompt at all");
+  assert.ok((notes.match(/ATAQUE/g) ?? []).length > 6, "it was not in the prompt at all");
   assert.equal(countOf(notes, "=== NOTAS ==="), 1);
   assert.equal(countOf(notes, "=== MENSAJE ==="), 1);
   assert.equal(countOf(notes, "Conocimiento: conocido (abierto)"), 1);
@@ -79,7 +79,9 @@ Deno.test("the prompt names who speaks, on one line, and nobody when that is not
 Deno.test("the prompt begins with the same system message byte for byte, and history is only added to", async () => {
   await using api = await startApi();
   await teach(api, "huerto.md", "El huerto se riega los martes.");
-  const more = [{}, { cognitive_mode: 1 }, { context: "Ana: hola" }, { user: { id: "1", name: "Ana" } }, { role: "technical" }];
+  const more = [{}, { cognitive_mode: 1 }, { context: "Ana: hola" }, { user: { id: "1", name: "Ana" } }, {
+    role: "technical",
+  }];
   const messages = ["Hola, ¿qué tal?", "What about the garden?", "¿Y el huerto?", "Sí", "Adiós"];
   for (const [at, message] of messages.entries()) {
     api.first.next({ kind: "answer", tokens: [`Respuesta ${at}`] });

@@ -10,7 +10,9 @@ function parse(chat?: unknown) {
 }
 
 Deno.test("parseConfig() remembers exchanges, finds the language itself and searches no web unless told", () => {
-  for (const chat of [undefined, {}]) assert.deepEqual(parse(chat).chat, { language: "auto", remember_exchanges: true });
+  for (const chat of [undefined, {}]) {
+    assert.deepEqual(parse(chat).chat, { language: "auto", remember_exchanges: true });
+  }
 });
 
 Deno.test("parseConfig() keeps what the chat section says", () => {
@@ -45,7 +47,13 @@ const BROKEN: readonly (readonly [string, unknown, string, RegExp, RegExp])[] = 
   ["a query", { searxng_url: "http://127.0.0.1:8888?q=x" }, "chat.searxng_url", /goes on after/, /:8888 only/],
   ["a password", { searxng_url: "http://a:b@127.0.0.1" }, "chat.searxng_url", /password/, /Remove them/],
   ["another scheme", { searxng_url: "file:///etc/passwd" }, "chat.searxng_url", /file:/, /http/],
-  ["a foreign host in the clear", { searxng_url: "http://searx.example.com" }, "chat.searxng_url", /unencrypted/, /https:/],
+  [
+    "a foreign host in the clear",
+    { searxng_url: "http://searx.example.com" },
+    "chat.searxng_url",
+    /unencrypted/,
+    /https:/,
+  ],
 ];
 
 for (const [what, chat, path, message, remedy] of BROKEN) {

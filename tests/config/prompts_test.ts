@@ -37,7 +37,11 @@ Deno.test("the shipped config/prompts are what the program embeds", async () => 
   const shipped = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
   assert.deepEqual(shipped, NAMES.toSorted());
   for (const name of NAMES) {
-    assert.equal(await Deno.readTextFile(new URL(name, folder)), EMBEDDED_PROMPTS[name], `copy src/config/prompts/${name}`);
+    assert.equal(
+      await Deno.readTextFile(new URL(name, folder)),
+      EMBEDDED_PROMPTS[name],
+      `copy src/config/prompts/${name}`,
+    );
   }
 });
 

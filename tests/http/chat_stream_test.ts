@@ -32,7 +32,11 @@ async function begin(api: Api, message: string, more: object = {}): Promise<Even
 
 Deno.test("POST /api/chat streams deltas and ends in the same as unstreamed", async () => {
   await using api = await startApi();
-  const behaviour: Behaviour = { kind: "answer", tokens: ["Hola", ", soy", " Django."], usage: { input: 900, output: 3 } };
+  const behaviour: Behaviour = {
+    kind: "answer",
+    tokens: ["Hola", ", soy", " Django."],
+    usage: { input: 900, output: 3 },
+  };
   api.first.next(behaviour, behaviour);
   const whole = await say(api, "Hola", { conversation_id: "c1" });
   const events = await hear(api, "Hola", { conversation_id: "c2" });

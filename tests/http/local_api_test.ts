@@ -13,7 +13,9 @@ function request(method: string, path: string, body?: object): Request {
 Deno.test("createLocalApi() converses and remembers as the API does, without a socket", async () => {
   await using api = await startApi();
   const send = createLocalApi(api.agent);
-  const taught = await send(request("POST", "/api/memory/semantic", { content: "El huerto es verde.", source: "h.md" }));
+  const taught = await send(
+    request("POST", "/api/memory/semantic", { content: "El huerto es verde.", source: "h.md" }),
+  );
   assert.deepEqual((await taught.json()).ids, [1]);
   const answered = await send(request("POST", "/api/chat", { message: "¿De qué color es el huerto?" }));
   const { content, knowledge_sources } = await answered.json();

@@ -79,7 +79,10 @@ Deno.test("POST /api/memory/semantic learns the same once, under whatever name, 
   assert.deepEqual([again.outcome, again.source, again.added, again.ids], ["unchanged", "huerto.md", 0, []]);
   const copy = await post<Taught>(api, "semantic", { content: GARDEN, source: "copia.md" });
   assert.deepEqual([copy.outcome, copy.source], ["duplicate", "huerto.md"]);
-  const changed = await post<Taught>(api, "semantic", { content: GARDEN.replace("martes", "lunes"), source: "huerto.md" });
+  const changed = await post<Taught>(api, "semantic", {
+    content: GARDEN.replace("martes", "lunes"),
+    source: "huerto.md",
+  });
   assert.deepEqual([changed.outcome, changed.added], ["learned", 1]);
   assert.notEqual(changed.ids[0], id);
   const found = await search(api, "tomates");
@@ -131,7 +134,9 @@ Deno.test("POST /api/memory/search finds without diacritics, keeps to the limit,
   for (let at = 0; at < 5; at++) await teach(api, `c${at}`, `La canción número ${at} del año.`);
   assert.equal((await search(api, "CANCION")).length, 5);
   assert.equal((await search(api, "canción", { limit: 2 })).length, 2);
-  for (const query of ['" OR *', "NEAR(a b)", "text:canción", "\u0000", "\ud800", "-", "el de la", "a ".repeat(400_000)]) {
+  for (
+    const query of ['" OR *', "NEAR(a b)", "text:canción", "\u0000", "\ud800", "-", "el de la", "a ".repeat(400_000)]
+  ) {
     assert.ok(Array.isArray(await search(api, query)), query.slice(0, 20));
   }
 });

@@ -10,7 +10,11 @@ export interface FakeResult {
 
 /** How one search is answered. */
 export type SearchBehaviour =
-  | { readonly kind: "results"; readonly results: readonly FakeResult[]; /** Bytes to a piece. */ readonly split?: number }
+  | {
+    readonly kind: "results";
+    readonly results: readonly FakeResult[]; /** Bytes to a piece. */
+    readonly split?: number;
+  }
   | { readonly kind: "status"; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
   | { readonly kind: "text"; readonly text: string }
   /** Never says anything. */
