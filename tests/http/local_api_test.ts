@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { createLocalApi } from "../../src/http/local_api.ts";
 import { startApi } from "../support/api.ts";
+import { historyIn, namesOf, promptOf, watchEvents } from "../support/conversation.ts";
 import { readEvents } from "../support/event_reader.ts";
+import { until } from "../support/rig.ts";
 
 function request(method: string, path: string, body?: object): Request {
   return new Request(`http://local${path}`, {
@@ -24,6 +26,23 @@ Deno.test("createLocalApi() converses and remembers as the API does, without a s
   const events = await readEvents(streamed.body).rest();
   assert.equal(events.at(-1)?.event, "done");
   assert.equal((await send(request("DELETE", "/api/memory/semantic/1"))).status, 200);
+});
+
+Deno.test("createLocalApi() ends the model's work when the reader leaves a stream, read from or not", async () => {
+  for (const read of [true, false]) {
+    await using api = await startApi();
+    const events = watchEvents(api);
+    api.first.next({ kind: "stall", after: 2 });
+    const send = createLocalApi(api.agent);
+    const response = await send(request("POST", "/api/chat", { message: "Hola", conversation_id: "c1", stream: true }));
+    const reader = readEvents(response.body);
+    if (read) assert.deepEqual((await reader.next())?.data, { text: "Hola" });
+    await reader.leave();
+    await until(() => api.first.chats[0]?.goneAtMs !== undefined);
+    assert.equal(namesOf(events).at(-1), "agent_state.idle");
+    await send(request("POST", "/api/chat", { message: "¿Sigues?", conversation_id: "c1" }));
+    assert.deepEqual(historyIn(promptOf(api.first)), read ? ["Hola", "Hola"] : []);
+  }
 });
 
 Deno.test("createLocalApi() answers mistakes in the one shape there is", async () => {
