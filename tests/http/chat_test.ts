@@ -190,7 +190,6 @@ const REFUSED: readonly (readonly [object, string | undefined])[] = [
   [{}, "message"],
   [{ message: "" }, "message"],
   [{ message: " \n\t " }, "message"],
-  [{ message: "\u0000\u0007" }, "message"],
   [{ message: 7 }, "message"],
   [{ message: null }, "message"],
   [{ message: ["Hola"] }, "message"],
@@ -230,6 +229,12 @@ Deno.test("POST /api/chat refuses what makes no sense, names the place, and asks
     }
   }
   assert.deepEqual([api.first.chats, namesOf(events)], [[], []]);
+});
+
+Deno.test("POST /api/chat refuses a message of which nothing is left to hear, and names the place", async () => {
+  await using api = await startApi();
+  const error = await readError(await api.send("POST", "/api/chat", { message: "\u0000\u0007" }), 422);
+  assert.deepEqual([error.code, error.param], ["invalid_value", "message"]);
 });
 
 Deno.test("POST /api/chat takes any text for a message, without what could steer a terminal", async () => {
