@@ -122,7 +122,11 @@ async function readText(sending: Sending, onRead: (bytes: number) => void): Prom
 function parseResults(text: string): WebResult[] {
   const { success, data } = answerSchema.safeParse(parseJson(text));
   if (!success) throw new SearchError("its answer is not what SearXNG says in JSON");
-  return data.results.flatMap(parseResult).slice(0, MOST_RESULTS);
+  const results = data.results.flatMap(parseResult);
+  if (results.length === 0 && data.results.length > 0) {
+    throw new SearchError("its answer is not what SearXNG says in JSON");
+  }
+  return results.slice(0, MOST_RESULTS);
 }
 
 /** Nothing, for what is no page of the web. */

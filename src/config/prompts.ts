@@ -7,7 +7,7 @@ import rulesEs from "./prompts/rules.es.md" with { type: "text" };
 import textsEn from "./prompts/texts.en.json" with { type: "text" };
 import textsEs from "./prompts/texts.es.json" with { type: "text" };
 import { AgentError, ConfigError } from "../core/errors.ts";
-import { type Language, LANGUAGES } from "../core/language.ts";
+import type { Language } from "../core/language.ts";
 import { readJsonText } from "./json_text.ts";
 import { readSmallFile } from "./read_file.ts";
 import { formatPath } from "./words.ts";
@@ -114,12 +114,15 @@ export class PromptFiles {
   }
 
   async #read(): Promise<AllPrompts> {
-    const read = async (language: Language): Promise<[Language, Prompts]> => [language, {
+    return { es: await this.#readLanguage("es"), en: await this.#readLanguage("en") };
+  }
+
+  async #readLanguage(language: Language): Promise<Prompts> {
+    return {
       persona: await this.#textOf(`persona.${language}.md`),
       rules: await this.#textOf(`rules.${language}.md`),
       texts: await this.#textsOf(language),
-    }];
-    return Object.fromEntries(await Promise.all(LANGUAGES.map(read))) as AllPrompts;
+    };
   }
 
   async #textsOf(language: Language): Promise<Texts> {

@@ -92,5 +92,6 @@ function notFound(app: OpenAPIHono, method: string, path: string): HttpError {
 /** Whether a path is one of a route, whose parts that begin with a colon may be anything. */
 function leadsTo(route: string, path: string): boolean {
   const [parts, given] = [route.split("/"), path.split("/")];
-  return parts.length === given.length && parts.every((part, at) => part.startsWith(":") || part === given[at]);
+  return parts.length === given.length &&
+    parts.every((part, at) => part.startsWith(":") ? given[at] !== "" : part === given[at]);
 }

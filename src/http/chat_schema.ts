@@ -19,7 +19,11 @@ export const conversationIdSchema = lineSchema(200).openapi({
   description: "a conversation of the caller's choice; one that is not known begins",
 });
 
-const modeSchema = z.literal(COGNITIVE_MODES, "it must be 1, 2 or 3");
+// Told apart one by one: of a list the library would describe the first alone.
+const modeSchema = z.union(
+  COGNITIVE_MODES.map((mode) => z.literal(mode)),
+  "it must be 1, 2 or 3",
+);
 
 export const chatRequestSchema = z.strictObject({
   message: saying,

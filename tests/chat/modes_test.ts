@@ -19,8 +19,8 @@ Deno.test("mode 2 gives the model what was learned and says how much that is, bu
   await talkAbout(api, "c1", "Planté tomates rojos en el huerto", "Apunto los tomates rojos.");
   const { knowledge_sources } = await say(api, ASKED, { conversation_id: "c1" });
   const notes = lastMessage(promptOf(api.first));
-  assert.match(notes, /Conocimiento: conocido \(solo memoria y conversación\)/);
-  assert.match(notes, /^Aprendido de: huerto\.md, Huerto\n│ Los tomates del huerto se riegan los martes/m);
+  assert.match(notes, /Conocimiento: suficiente \(solo memoria y conversación\)/);
+  assert.match(notes, /^Aprendido de:\n│ huerto\.md · Huerto · .+\n│ Los tomates del huerto se riegan los martes/m);
   assert.ok(!notes.includes("rojos"));
   assert.deepEqual(knowledge_sources, [
     { kind: "learned_knowledge", source: "huerto.md", id, heading: "Huerto" },
@@ -30,10 +30,10 @@ Deno.test("mode 2 gives the model what was learned and says how much that is, bu
 Deno.test("mode 2 tells the model when nothing is known, and mode 1 that it may use what it knows itself", async () => {
   await using api = await startApi();
   const { knowledge_sources } = await say(api, "¿Quién ganó el mundial?");
-  assert.match(lastMessage(promptOf(api.first)), /^Conocimiento: nada \(solo memoria y conversación\)$/m);
+  assert.match(lastMessage(promptOf(api.first)), /^Conocimiento: ninguno \(solo memoria y conversación\)$/m);
   assert.deepEqual(knowledge_sources, []);
   await say(api, "¿Quién ganó el mundial?", { cognitive_mode: 1 });
-  assert.match(lastMessage(promptOf(api.first)), /^Conocimiento: nada \(abierto\)$/m);
+  assert.match(lastMessage(promptOf(api.first)), /^Conocimiento: ninguno \(abierto\)$/m);
 });
 
 Deno.test("mode 1 gives the model what was learned and what this conversation has talked about", async () => {
@@ -45,9 +45,9 @@ Deno.test("mode 1 gives the model what was learned and what this conversation ha
   const notes = lastMessage(promptOf(api.first));
   assert.match(
     notes,
-    /^Hablasteis de esto el .+:\n│ — Planté tomates rojos en el huerto\n│ — Apunto los tomates rojos\.$/m,
+    /^De una conversación anterior, .+:\n│ — Planté tomates rojos en el huerto\n│ — Apunto los tomates rojos\.$/m,
   );
-  assert.match(notes, /^Aprendido de: huerto\.md/m);
+  assert.match(notes, /^Aprendido de:\n│ huerto\.md/m);
   assert.ok(!notes.includes("SECRETO"), "another conversation is nobody's business");
   assert.deepEqual(knowledge_sources.map(({ kind, source }) => [kind, source]), [
     ["learned_knowledge", "huerto.md"],
@@ -114,7 +114,7 @@ Deno.test("mode 3 says honestly that nothing is remembered, in the language it i
   const spanish = await say(api, "¿Quién compuso la ópera Carmen?", { cognitive_mode: 3 });
   assert.deepEqual([spanish.content, spanish.knowledge_sources], ["No recuerdo nada sobre eso.", []]);
   const english = await say(api, "Who wrote the opera Carmen?", { cognitive_mode: 3 });
-  assert.deepEqual([english.content, english.knowledge_sources], ["I remember nothing about that.", []]);
+  assert.deepEqual([english.content, english.knowledge_sources], ["I don't remember anything about that.", []]);
 });
 
 Deno.test("mode 3 works with every provider down, while the others say that nobody answers", async () => {
@@ -152,7 +152,7 @@ Deno.test("context lets the agent talk about what it contains, and keep silent",
   const notes = lastMessage(promptOf(api.first));
   assert.match(
     notes,
-    /^Contexto en tiempo real:\n│ #general\n│ Ana: he comprado un piano\nPuedes callar: \[SILENT\]\.$/m,
+    /^Contexto en tiempo real:\n│ #general\n│ Ana: he comprado un piano\nPuedes callar\. .+ responde exactamente \[SILENT\] y nada más\.$/m,
   );
   assert.deepEqual(knowledge_sources, [{ kind: "context", source: "c1", id: null, heading: null }]);
   const without = await say(api, "¿De qué hablan?", { conversation_id: "c1" });
@@ -173,9 +173,9 @@ Deno.test("a short question is looked up with what was asked before it", async (
   await teach(api, "huerto.md", GARDEN);
   await say(api, ASKED, { conversation_id: "c1" });
   await say(api, "¿Y por qué?", { conversation_id: "c1" });
-  assert.match(lastMessage(promptOf(api.first)), /Aprendido de: huerto\.md/);
+  assert.match(lastMessage(promptOf(api.first)), /Aprendido de:\n│ huerto\.md/);
   await say(api, "¿Y por qué?", { conversation_id: "c2" });
-  assert.match(lastMessage(promptOf(api.first)), /Conocimiento: nada/);
+  assert.match(lastMessage(promptOf(api.first)), /Conocimiento: ninguno/);
 });
 
 Deno.test("chat.remember_exchanges keeps nothing for good when it is off, and the conversation all the same", async () => {

@@ -33,6 +33,8 @@ const SILENT = [
   "Nada que añadir\n[SILENT]\n",
   "It has been answered (**[SILENT]**).",
   "[SILENT] first, and again [SILENT]",
+  "【SILENT】",
+  "[\u200bSILENT]",
 ];
 
 const SPOKEN: readonly (readonly [string, string])[] = [
@@ -41,14 +43,14 @@ const SPOKEN: readonly (readonly [string, string])[] = [
   [" \n ", ""],
   ["SILENT", "SILENT"],
   ["silent", "silent"],
-  ["[SILENT", "[SILENT"],
+  ["[SILEN", "[SILEN"],
   ["SILENT]", "SILENT]"],
   ["[SILENTLY] he left", "[SILENTLY] he left"],
   ["[silent film]", "[silent film]"],
   ["[SILENCIO]", "[SILENCIO]"],
   ["[1] and [2]", "[1] and [2]"],
-  ["I write [SILENT] when I say nothing.", "I write when I say nothing."],
-  ["one [SILENT] two [SILENT] three", "one two three"],
+  ["I write [SILENT] when I say nothing.", "I write … when I say nothing."],
+  ["one [SILENT] two [SILENT] three", "one … two … three"],
 ];
 
 /** What a reader is shown of an answer in these pieces, and in the end. */
@@ -65,6 +67,10 @@ function showSoFar(pieces: readonly string[]): string {
 
 Deno.test("parseSilence() takes the word alone, at the beginning or at the end for silence", () => {
   for (const answer of SILENT) assert.deepEqual(parseSilence(answer), { silent: true, text: "" }, answer);
+});
+
+Deno.test("parseSilence() takes the word for silence that a limit of tokens has cut off", () => {
+  assert.deepEqual(parseSilence("[SILENT"), { silent: true, text: "" });
 });
 
 Deno.test("parseSilence() takes everything else for speech, without the word", () => {

@@ -155,7 +155,7 @@ Deno.test("conversations of very long messages do not pile up in memory", async 
   for (let at = 0; at < 60; at++) {
     for (let turn = 0; turn < 2; turn++) await say(api, message, { conversation_id: `c${at}`, cognitive_mode: 3 });
   }
-  const kept = Array.from({ length: 60 }, (_, at) => api.agent.memory.recent(`c${at}`)).flat();
+  const kept = Array.from({ length: 60 }, (_, at) => api.agent.memory.working.recall(`c${at}`)).flat();
   const letters = kept.reduce((sum, { content }) => sum + content.length, 0);
   assert.ok(letters < 32 * 1024 * 1024, `${Math.round(letters / 1024 / 1024)} MiB of letters are kept`);
 });

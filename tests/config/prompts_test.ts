@@ -54,11 +54,12 @@ Deno.test("the embedded texts say the same things in every language, and the rul
       assert.match(persona, /Django/);
       for (const line of [texts.notes_begin, texts.notes_end]) assert.ok(rules.includes(`\`${line}\``), line);
       for (const line of [texts.memory_only, texts.open]) assert.ok(rules.includes(line), line);
-      for (const state of [texts.knowledge_known, texts.knowledge_partly, texts.knowledge_nothing]) {
+      for (const state of [texts.knowledge_sufficient, texts.knowledge_partial, texts.knowledge_none]) {
         const [head = "", word = ""] = state.split(": ");
         assert.ok(rules.includes(head) && rules.includes(`- ${word}: `), state);
       }
-      assert.ok(rules.includes(texts.context.replace(/:$/, "")) && rules.includes("`[SILENT]`"));
+      assert.ok(rules.includes(texts.context.replace(/:$/, "")));
+      assert.ok(texts.may_keep_silent.includes("[SILENT]") && !rules.includes("SILENT"), "told only where it may be");
       for (const line of [texts.now, texts.episode, texts.from_episode]) assert.ok(line.includes("{date}"), line);
     }
   });
@@ -70,7 +71,7 @@ Deno.test("PromptFiles.current() takes the embedded text for every file that is 
     const { es, en } = await files.current();
     assert.equal(es.persona, EMBEDDED_PROMPTS["persona.es.md"]?.trim());
     assert.equal(en.rules, EMBEDDED_PROMPTS["rules.en.md"]?.trim());
-    assert.equal(en.texts.nothing_remembered, "I remember nothing about that.");
+    assert.equal(en.texts.nothing_remembered, "I don't remember anything about that.");
     assert.deepEqual(warnings, []);
     await write(dir, "persona.en.md", "\uFEFF\n You are Marvin.\r\n\n");
     const own = await openFiles(dir).files.current();

@@ -124,7 +124,7 @@ Deno.test("chat --mode 3 answers from memory with every provider down, and says 
   assert.match(known.stderr, /^memory alone · mode 3 · 1 source · /);
   assert.match(known.stderr, /^learned knowledge {2}boiler\.txt {2}#\d+$/m);
   const unknown = await chat(world, "Who wrote the Quixote?\n", ["--mode", "3"]);
-  assert.deepEqual([unknown.code, unknown.stdout], [0, "I remember nothing about that.\n"]);
+  assert.deepEqual([unknown.code, unknown.stdout], [0, "I don't remember anything about that.\n"]);
 });
 
 /** What a model does, and how both `ask` and `chat` have to end then. */

@@ -60,8 +60,8 @@ Deno.test("POST /api/chat tells what happens in the same order when it streams",
 Deno.test("POST /api/chat streams what is remembered in mode 3 without a model", async () => {
   await using api = await startApi();
   const events = await hear(api, "What do you know about the garden?", { cognitive_mode: 3 });
-  assert.equal(shownIn(events), "I remember nothing about that.");
-  assert.equal(lastOf(events, "done")["content"], "I remember nothing about that.");
+  assert.equal(shownIn(events), "I don't remember anything about that.");
+  assert.equal(lastOf(events, "done")["content"], "I don't remember anything about that.");
   assert.equal(api.first.chats.length, 0);
 });
 
@@ -210,8 +210,8 @@ Deno.test("POST /api/chat shows no part of the word of silence, wherever a model
   assert.equal(lastOf(ending, "done")["silent"], true);
   api.first.next({ kind: "answer", tokens: ["Escribo ", "[SIL", "ENT]", " cuando callo."] });
   const within = await hear(api, "Hola");
-  assert.equal(shownIn(within), "Escribo cuando callo.");
-  assert.equal(lastOf(within, "done")["content"], "Escribo cuando callo.");
+  assert.equal(shownIn(within), "Escribo … cuando callo.");
+  assert.equal(lastOf(within, "done")["content"], "Escribo … cuando callo.");
 });
 
 /** Answers with thoughts in them, and what is left of each. */

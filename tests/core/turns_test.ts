@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { setImmediate } from "node:timers/promises";
-import { Turns } from "../../src/chat/turns.ts";
+import { Turns } from "../../src/core/turns.ts";
 import { BusyError } from "../../src/core/errors.ts";
 import { createWatchedSignal } from "../support/watched_signal.ts";
 
@@ -19,7 +19,7 @@ function queue(turns: Turns, id: string, names: readonly string[]) {
 }
 
 Deno.test("Turns.take() lets one after the other in, in the order they came", async () => {
-  const turns = new Turns();
+  const turns = new Turns("too many wait");
   const { entered, all, release } = queue(turns, "a", ["one", "two", "three"]);
   await setImmediate();
   assert.deepEqual(entered, ["one"]);
@@ -34,7 +34,7 @@ Deno.test("Turns.take() lets one after the other in, in the order they came", as
 });
 
 Deno.test("Turns.take() lets different conversations in side by side", async () => {
-  const turns = new Turns();
+  const turns = new Turns("too many wait");
   const held = await Promise.all(["a", "b", "__proto__", ""].map((id) => turns.take(id, signal)));
   assert.equal(turns.size, 4);
   for (const turn of held) turn[Symbol.dispose]();
@@ -42,7 +42,7 @@ Deno.test("Turns.take() lets different conversations in side by side", async () 
 });
 
 Deno.test("Turns.take() refuses whoever would be the seventeenth to wait, and nobody else", async () => {
-  const turns = new Turns();
+  const turns = new Turns("too many wait");
   const names = Array.from({ length: 17 }, (_, at) => String(at));
   const { entered, all, release } = queue(turns, "a", names);
   await assert.rejects(turns.take("a", signal), BusyError);
@@ -59,7 +59,7 @@ Deno.test("Turns.take() refuses whoever would be the seventeenth to wait, and no
 });
 
 Deno.test("Turns.take() lets go of whoever leaves the queue, and keeps the others in order", async () => {
-  const turns = new Turns();
+  const turns = new Turns("too many wait");
   const { entered, all, release } = queue(turns, "a", ["one", "two"]);
   const { controller, signal: leaving, listeners } = createWatchedSignal();
   const left = turns.take("a", leaving);
@@ -78,7 +78,7 @@ Deno.test("Turns.take() lets go of whoever leaves the queue, and keeps the other
 });
 
 Deno.test("Turns.take() gives no turn to whoever had left before, and keeps no listener of those who stay", async () => {
-  const turns = new Turns();
+  const turns = new Turns("too many wait");
   await assert.rejects(turns.take("a", AbortSignal.abort(new Error("gone"))), /gone/);
   assert.equal(turns.size, 0);
   const { signal: staying, listeners } = createWatchedSignal();
@@ -87,7 +87,7 @@ Deno.test("Turns.take() gives no turn to whoever had left before, and keeps no l
 });
 
 Deno.test("Turns makes room again when those who waited have left", async () => {
-  const turns = new Turns();
+  const turns = new Turns("too many wait");
   const first = await turns.take("a", signal);
   const leaving = new AbortController();
   const waiting = Array.from({ length: 16 }, () => turns.take("a", leaving.signal));
@@ -104,7 +104,7 @@ Deno.test("Turns never lets two into one conversation and leaves nothing behind,
   const visit = fc.record({ id: fc.constantFrom("a", "b"), leaves: fc.boolean(), stays: fc.nat(3) });
   await fc.assert(
     fc.asyncProperty(fc.array(visit, { maxLength: 20 }), async (visits) => {
-      const turns = new Turns();
+      const turns = new Turns("too many wait");
       const inside = new Set<string>();
       const came: string[] = [];
       await Promise.all(visits.map(async ({ id, leaves, stays }, at) => {
