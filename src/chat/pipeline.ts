@@ -2,7 +2,7 @@ import type { PromptFiles, Prompts } from "../config/prompts.ts";
 import type { ModelsConfig } from "../config/schema.ts";
 import { AgentError, describeFault, EXIT, NoAnswerError } from "../core/errors.ts";
 import type { EventBus } from "../core/events.ts";
-import { printable } from "../core/format.ts";
+import { cutText, printable } from "../core/format.ts";
 import { Turns } from "../core/turns.ts";
 import { detectLanguage, type Language } from "../core/language.ts";
 import { roughTokens } from "../core/tokens.ts";
@@ -299,7 +299,7 @@ export class Pipeline implements Chat {
 const DEFAULT_LANGUAGE: Language = "es";
 
 function shorten(text: string, letters: number): string {
-  return text.length <= letters ? text : `${text.slice(0, letters).toWellFormed()} …`;
+  return text.length <= letters ? text : `${cutText(text, letters)} …`;
 }
 
 /** What a caller sends as the rest of the program may take it. */

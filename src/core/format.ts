@@ -31,3 +31,9 @@ export function formatBytes(bytes: number): string {
 export function printable(text: string): string {
   return text.replace(/(?![\t\n])\p{Cc}/gu, "");
 }
+
+/** The first `letters` of a text at most; never half a letter. */
+export function cutText(text: string, letters: number): string {
+  const half = /[\ud800-\udbff]/.test(text[letters - 1] ?? "") && /[\udc00-\udfff]/.test(text[letters] ?? "");
+  return text.slice(0, half ? letters - 1 : letters);
+}

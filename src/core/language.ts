@@ -33,8 +33,12 @@ function wordSet(text: string): ReadonlySet<string> {
   return new Set(text.split(/\s+/));
 }
 
-/** True for a word of either language that says nothing about the subject. Without diacritics, in lower case. */
-export function isFunctionWord(word: string): boolean {
+/**
+ * True for a word that says nothing about the subject, without diacritics and in lower case. Without a language, of
+ * either: "van" is nothing in Spanish and something in English.
+ */
+export function isFunctionWord(word: string, language?: Language): boolean {
+  if (language !== undefined) return FUNCTION_WORDS[language].has(word);
   return FUNCTION_WORDS.es.has(word) || FUNCTION_WORDS.en.has(word);
 }
 
@@ -51,9 +55,10 @@ export function wordsOf(text: string): string[] {
 
 const NOT_ASCII = /[\u0080-\uffff]/;
 
-/** A text in lower case and without diacritics: "Canción" becomes "cancion". */
+/** A text in lower case, its Latin letters without diacritics: "Canción" becomes "cancion". */
 export function plain(text: string): string {
-  return (NOT_ASCII.test(text) ? text.normalize("NFD").replace(/\p{M}+/gu, "") : text).toLowerCase();
+  if (!NOT_ASCII.test(text)) return text.toLowerCase();
+  return text.normalize("NFD").replace(/(\p{Script=Latin})\p{M}+/gu, "$1").normalize("NFC").toLowerCase();
 }
 
 /** Which of the two languages a text is written in; undefined when nothing tells. */

@@ -1,3 +1,5 @@
+import { cutText } from "../core/format.ts";
+
 /** A piece of a document, small enough to be recalled as a whole. */
 export interface Chunk {
   /** The headings above it, outermost first, joined by ` > `. */
@@ -9,57 +11,71 @@ export interface Chunk {
 const WORDS = { most: 500, overlap: 50 };
 /** Letters of a piece at most: some texts have few blanks. */
 const MOST_LETTERS = 4000;
-const MOST_HEADING_LETTERS = 200;
+const MOST_HEADING_LETTERS = 600;
 
 /** Cuts a text at its Markdown headings, and what is longer between them at paragraphs, sentences or words. */
 export function* chunksOf(text: string): Generator<Chunk> {
-  for (const { heading, body } of sectionsOf(text)) {
-    for (const piece of piecesOf(body)) yield { heading, text: piece };
+  for (const { path, body, leaf } of sectionsOf(text.replace(/\r\n?/g, "\n"))) {
+    let empty = true;
+    for (const piece of piecesOf(body)) {
+      yield { heading: joinHeadings(path), text: piece };
+      empty = false;
+    }
+    // What stands under no other heading either says something by itself.
+    const title = path.at(-1) ?? "";
+    if (empty && leaf && title !== "") yield { heading: joinHeadings(path.slice(0, -1)), text: title };
   }
 }
 
 interface Section {
-  readonly heading: string;
+  /** The headings above it, outermost first; empty ones for levels that were left out. */
+  readonly path: readonly string[];
   readonly body: string;
+  /** False when the next heading stands under this one. */
+  readonly leaf: boolean;
 }
 
 const HEADING = /^ {0,3}(#{1,6})(?=[ \t]|$)/;
-const FENCE = /^ {0,3}(`{3,}|~{3,})/;
+const FENCE = /^ {0,3}(`{3,}(?=[^`]*$)|~{3,})/;
 
-/** A heading within a code fence is none (spec.commonmark.org, 4.2 and 4.5). */
+/** A heading within a code fence is none (spec.commonmark.org, 4.2 and 4.5), and neither is a whole paragraph. */
 function* sectionsOf(text: string): Generator<Section> {
-  const path: string[] = [];
+  let path: string[] = [];
   let fence: string | undefined;
   let start = 0;
   for (const { line, from, to } of linesOf(text)) {
-    const [, ticks] = FENCE.exec(line) ?? [];
-    if (ticks !== undefined) {
-      if (fence === undefined) fence = ticks;
-      else if (ticks[0] === fence[0] && ticks.length >= fence.length) fence = undefined;
-    }
+    fence = fenceAfter(line, fence);
     const [mark, level] = fence === undefined ? HEADING.exec(line) ?? [] : [];
-    if (mark === undefined || level === undefined) continue;
-    yield { heading: joinHeadings(path), body: text.slice(start, from) };
-    path.length = Math.min(path.length, level.length - 1);
-    while (path.length < level.length - 1) path.push("");
-    path.push(line.slice(mark.length).trim().replace(/(^|[ \t])#+$/, "").trim());
+    if (mark === undefined || level === undefined || to - from > LONGEST_HEADING_LINE) continue;
+    yield { path, body: text.slice(start, from), leaf: level.length <= path.length };
+    const above = Array.from({ length: level.length - 1 }, (_, at) => path[at] ?? "");
+    path = [...above, line.slice(mark.length).trim().replace(/(^|[ \t])#+$/, "").trim()];
     start = to;
   }
-  yield { heading: joinHeadings(path), body: text.slice(start) };
+  yield { path, body: text.slice(start), leaf: true };
+}
+
+/** The fence that is open after a line. */
+function fenceAfter(line: string, fence: string | undefined): string | undefined {
+  const [, ticks] = FENCE.exec(line) ?? [];
+  if (ticks === undefined) return fence;
+  if (fence === undefined) return ticks;
+  const closes = ticks[0] === fence[0] && ticks.length >= fence.length && line.trim() === ticks;
+  return closes ? undefined : fence;
 }
 
 function joinHeadings(path: readonly string[]): string {
-  return path.filter((title) => title !== "").join(" > ").slice(0, MOST_HEADING_LETTERS);
+  return cutText(path.filter((title) => title !== "").join(" > "), MOST_HEADING_LETTERS);
 }
 
-/** No heading is longer than this; a line of many megabytes is not looked at as a whole. */
-const LONGEST_HEADING_LINE = 1000;
+/** A longer line is text, whatever it begins with; one of many megabytes is not looked at as a whole. */
+const LONGEST_HEADING_LINE = 200;
 
 function* linesOf(text: string): Generator<{ readonly line: string; readonly from: number; readonly to: number }> {
   for (let from = 0; from < text.length;) {
     const end = text.indexOf("\n", from);
     const to = end < 0 ? text.length : end + 1;
-    yield { line: text.slice(from, Math.min(to, from + LONGEST_HEADING_LINE)).trimEnd(), from, to };
+    yield { line: text.slice(from, Math.min(to, from + LONGEST_HEADING_LINE + 1)).trimEnd(), from, to };
     from = to;
   }
 }
@@ -87,7 +103,9 @@ function* piecesOf(body: string): Generator<string> {
 /** The last words, which the next piece repeats. */
 function tailOf(piece: string, mostLetters: number): string {
   const text = piece.trimEnd();
-  const end = text.slice(-Math.max(0, Math.min(mostLetters, MOST_LETTERS / 4)));
+  const letters = Math.min(mostLetters, MOST_LETTERS / 4);
+  if (letters <= 0) return "";
+  const end = text.slice(-letters).replace(/^[\udc00-\udfff]/, ""); // half a letter
   const tail = (end.match(/\S+\s*/g)?.slice(-WORDS.overlap) ?? []).join("");
   if (tail.length === text.length) return ""; // it would repeat the whole of it
   return `${tail}${piece.slice(text.length).includes("\n") ? "\n\n" : " "}`;

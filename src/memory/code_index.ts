@@ -6,6 +6,8 @@ export interface NearCode {
 }
 
 const FIRST_CAPACITY = 1024;
+/** What an entry of a Map costs in V8, about. */
+const BYTES_A_PLACE = 40;
 
 /**
  * Codes of many vectors side by side, a bit a dimension: 96 bytes for 768 dimensions. Finds the nearest by counting the
@@ -20,6 +22,8 @@ export class CodeIndex {
   /** Number of the scope of each code. */
   #scopes: Uint32Array;
   readonly #scopeNumbers = new Map<string, number>();
+  /** Where the code of a passage stands: it may come a second time. */
+  readonly #places = new Map<number, number>();
   #size = 0;
 
   /** @param dimensions how many bits a code has */
@@ -36,17 +40,20 @@ export class CodeIndex {
 
   /** Bytes it takes up in memory. */
   get bytes(): number {
-    return this.#codes.byteLength + this.#ids.byteLength + this.#scopes.byteLength;
+    const places = this.#places.size * BYTES_A_PLACE;
+    return this.#codes.byteLength + this.#ids.byteLength + this.#scopes.byteLength + places;
   }
 
   /** A code of another length than the index has is left out. */
   add(memoryId: number, scope: string, code: Uint32Array): void {
     if (code.length !== this.#words) return;
-    if (this.#size === this.#ids.length) this.#grow();
-    this.#codes.set(code, this.#size * this.#words);
-    this.#ids[this.#size] = memoryId;
-    this.#scopes[this.#size] = this.#numberOf(scope);
-    this.#size++;
+    const place = this.#places.get(memoryId) ?? this.#size;
+    if (place === this.#ids.length) this.#grow();
+    this.#codes.set(code, place * this.#words);
+    this.#ids[place] = memoryId;
+    this.#scopes[place] = this.#numberOf(scope);
+    this.#places.set(memoryId, place);
+    this.#size = Math.max(this.#size, place + 1);
   }
 
   /** The codes of some scopes that are nearest to `code`, nearest first. */

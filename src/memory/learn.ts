@@ -80,6 +80,7 @@ export async function learnDocument(store: MemoryStore, document: Document, opti
   }
   await write();
   await store.completeSource(source, hash, kept);
+  onProgress(1);
   return { name, outcome: "learned", known_as: name, passages: kept.size, added: added.length, added_ids: added };
 }
 

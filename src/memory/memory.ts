@@ -55,7 +55,7 @@ export interface Turn {
 
 /** Exchanges that wait for the database at most. */
 const MOST_UNKEPT = 100;
-/** Passages that are recalled of each kind at most. */
+/** Passages that are recalled at most, for each kind that is searched. */
 const MOST_HITS = 8;
 
 /** Everything the agent remembers: what is being said, what it learned, and what it has talked about. */
@@ -115,7 +115,7 @@ export class Memory implements Disposable {
       const { search, store } = this.#open();
       const vector = byMeaning ? await this.#questions.of(text, store, signal) : undefined;
       const hits = search.search({ text, vector, realms, limit: MOST_HITS * realms.length });
-      return fitToBudget(dropRepeated([...working, ...recallHits(hits)], said), tokens);
+      return dropRepeated(fitToBudget([...working, ...recallHits(hits)], tokens), said);
     } catch (error) {
       signal.throwIfAborted();
       this.#warn(error);

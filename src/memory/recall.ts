@@ -1,3 +1,4 @@
+import { cutText } from "../core/format.ts";
 import { wordsOf } from "../core/language.ts";
 import { CHARS_PER_TOKEN, roughTokens } from "../core/tokens.ts";
 import { MEMORY_KINDS } from "../storage/memory.ts";
@@ -81,12 +82,15 @@ export function fitToBudget(items: readonly Recalled[], tokens: number): Recalle
   for (const kind of RECALLED_KINDS) {
     let share = kind === "working" ? left * WORKING_SHARE : left;
     for (const item of items.filter((each) => each.kind === kind)) {
-      const cost = roughTokens(item.heading) + roughTokens(item.text);
-      if (cost > share && share < LEAST_TOKENS) break;
-      const shown = cost > share ? { ...item, text: shorten(item.text, share) } : item;
+      const headingCost = roughTokens(item.heading);
+      const room = share - headingCost;
+      const fits = roughTokens(item.text) <= room;
+      if (!fits && room < LEAST_TOKENS) break;
+      const shown = fits ? item : { ...item, text: shorten(item.text, room) };
+      const cost = headingCost + roughTokens(shown.text);
       fitting.push(shown);
-      share -= Math.min(cost, share);
-      left -= Math.min(cost, left);
+      share -= cost;
+      left -= cost;
     }
   }
   return fitting;
@@ -94,7 +98,7 @@ export function fitToBudget(items: readonly Recalled[], tokens: number): Recalle
 
 function shorten(text: string, tokens: number): string {
   const letters = Math.floor(tokens * CHARS_PER_TOKEN) - 2;
-  const cut = text.slice(0, letters);
+  const cut = cutText(text, letters);
   const end = Math.max(cut.lastIndexOf(" "), cut.lastIndexOf("\n"));
-  return `${cut.slice(0, end > letters / 2 ? end : letters).toWellFormed()} …`;
+  return `${cut.slice(0, end > letters / 2 ? end : cut.length)} …`;
 }

@@ -101,7 +101,8 @@ export class MemorySearch {
     const terms = queryTerms(text);
     const weighed = realms.map((realm) => ({ realm, terms: this.#weigh(realm, terms) }));
     const byText = weighed.map(({ realm, terms }) => this.#matchText(realm, terms, candidates));
-    const near = vector ? this.#vectors.nearest(vector.ref, vector.values, realms, candidates) : [];
+    const nearest = vector ? this.#vectors.nearest(vector.ref, vector.values, realms, candidates) : [];
+    const near = nearest.filter(({ cosine }) => cosine >= RELATED.cosine); // there is always a nearest one
     const scores = fuse([
       ...byText.map((ids) => ({ weight: WEIGHTS.text, ids })),
       { weight: WEIGHTS.vector, ids: near.map(({ id }) => id) },
@@ -111,7 +112,7 @@ export class MemorySearch {
     const passages = this.#store.passages(best);
     const newest = [...passages.values()].toSorted((one, other) => other.at_ms - one.at_ms).map(({ id }) => id);
     const recency = fuse([{ weight: WEIGHTS.recency, ids: newest }]);
-    const cosines = this.#cosinesOf(best, near, vector);
+    const cosines = this.#cosinesOf(best, nearest, vector);
     const termsOf = new Map(weighed.map(({ realm, terms }) => [realm.kind, terms]));
     const looked = [...passages.values()].map((passage): Candidate => {
       const words = new Set(wordsOf(`${passage.heading} ${passage.text}`));
@@ -123,8 +124,12 @@ export class MemorySearch {
   }
 
   /** Of every passage, those found by their words alone too. */
-  #cosinesOf(ids: readonly number[], near: readonly VectorMatch[], vector: SearchQuery["vector"]): Map<number, number> {
-    const known = new Map(near.map(({ id, cosine }) => [id, cosine]));
+  #cosinesOf(
+    ids: readonly number[],
+    nearest: readonly VectorMatch[],
+    vector: SearchQuery["vector"],
+  ): Map<number, number> {
+    const known = new Map(nearest.map(({ id, cosine }) => [id, cosine]));
     const rest = ids.filter((id) => !known.has(id));
     const others = vector ? this.#vectors.compare(vector.ref, vector.values, rest) : [];
     return new Map([...known, ...others.map(({ id, cosine }) => [id, cosine] as const)]);

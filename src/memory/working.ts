@@ -58,6 +58,7 @@ export class WorkingMemory {
 
   /** The language a conversation is held in, as far as known. */
   languageOf(id: string): Language | undefined {
+    this.#dropIdle();
     return this.#conversations.get(id)?.language;
   }
 
@@ -80,6 +81,7 @@ export class WorkingMemory {
 
   /** Forgets one conversation, or all of them; says how many. */
   clear(id?: string): number {
+    this.#dropIdle();
     this.#noteClearing(id);
     if (id !== undefined) return this.#conversations.delete(id) ? 1 : 0;
     const count = this.#conversations.size;

@@ -43,6 +43,8 @@ export interface Term {
   readonly stem: string;
   /** True: every word that begins with it counts. */
   readonly prefix: boolean;
+  /** Words that count as well. */
+  readonly forms: readonly string[];
 }
 
 /** One passage that contains some of the words. */

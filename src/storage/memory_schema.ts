@@ -60,7 +60,8 @@ const VECTORS = `
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     ref        TEXT NOT NULL,
     dimensions INTEGER NOT NULL,
-    used_ms    INTEGER NOT NULL,
+    -- Larger for a model that was used later.
+    used       INTEGER NOT NULL,
     UNIQUE (ref, dimensions)
   ) STRICT;
   -- The signs of a vector, a bit each: small enough to be kept in memory. Ordered by seq for whoever follows.

@@ -116,7 +116,7 @@ export class MemoryTable implements MemoryStore, Disposable {
     const scope = scopeOf({ kind: "episodic", conversation_id });
     explaining(this.path, () => {
       this.#prepare(`${INSERT_INTO} SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? FROM marks WHERE forgotten = ?`)
-        .run("episodic", null, conversation_id, user_id, scope, "", text, "", at_ms, forgotten);
+        .run("episodic", null, conversation_id, user_id, scope, "", text.replaceAll("\0", ""), "", at_ms, forgotten);
     });
   }
 
@@ -162,14 +162,21 @@ export class MemoryTable implements MemoryStore, Disposable {
   }
 
   async completeSource(source: Source, hash: string, kept: ReadonlySet<string>): Promise<void> {
+    this.#requireWhole(source, kept); // before anything of somebody else's is deleted
     const gone = [...this.hashesOf(source)].flatMap(([each, id]) => kept.has(each) ? [] : [id]);
-    await this.#deleteAll(gone, { forgotten: false });
+    if (gone.length > 0) await this.#deleteAll(gone, { forgotten: false });
     explaining(this.path, () =>
       inTransaction(this.#db, () => {
-        const there = this.hashesOf(source);
-        if ([...kept].some((each) => !there.has(each))) throw new StorageError("changed", this.path);
+        this.#requireWhole(source, kept);
         this.#prepare("UPDATE sources SET hash = ? WHERE id = ?").run(hash, source.id);
       }));
+  }
+
+  /** Whoever learns the same name meanwhile, or forgets it, takes passages away. */
+  #requireWhole(source: Source, kept: ReadonlySet<string>): void {
+    const there = this.hashesOf(source);
+    if ([...kept].every((each) => there.has(each))) return;
+    throw new StorageError("changed", this.path);
   }
 
   async deletePassage(id: number): Promise<boolean> {
@@ -300,15 +307,23 @@ export class MemoryTable implements MemoryStore, Disposable {
   async #erase(): Promise<boolean> {
     for (const _ of this.#tidyUp()) await setImmediate();
     explaining(this.path, () => this.#mark(false)); // those who have looked meanwhile look again
+    explaining(this.path, () => this.#db.prepare("PRAGMA incremental_vacuum").all()); // one page a row
     for (let tries = 0; tries < ERASE.tries; tries++) {
-      const blocked = explaining(this.path, () => {
-        this.#db.prepare("PRAGMA incremental_vacuum").all(); // one page a row
-        return queryValue(this.#db, "PRAGMA wal_checkpoint(TRUNCATE)");
-      });
-      if (blocked === 0) return true;
+      if (explaining(this.path, () => this.#emptyLog())) return true;
       await setTimeout(ERASE.pauseMs);
     }
     return false;
+  }
+
+  /** False while somebody reads; does not wait for them. */
+  #emptyLog(): boolean {
+    const patience = this.#countOf("PRAGMA busy_timeout");
+    queryValue(this.#db, "PRAGMA busy_timeout = 0");
+    try {
+      return queryValue(this.#db, "PRAGMA wal_checkpoint(TRUNCATE)") === 0;
+    } finally {
+      queryValue(this.#db, `PRAGMA busy_timeout = ${patience}`);
+    }
   }
 
   #findSource(sql: string, value: string): Source | undefined {

@@ -32,7 +32,8 @@ export class TextIndex {
     return this.#statements.prepare(
       `SELECT rowid AS id, -rank AS score FROM ${table}
         WHERE ${table} MATCH ? AND rank MATCH 'bm25(${weights})' ORDER BY rank LIMIT ?`,
-    ).all(expressionOf(realm, terms), limit).map(({ id, score }) => ({ id: Number(id), score: Number(score) }));
+    ).all(expressionOf(realm, terms), limit).map(({ id, score }) => ({ id: Number(id), score: Number(score) }))
+      .toSorted((one, other) => other.score - one.score || other.id - one.id); // the newer of equals first
   }
 
   /** How many passages there are. The index keeps one short row of each, which is quicker to count than they are. */
@@ -77,7 +78,12 @@ function tableOf(kind: MemoryKind): string {
 
 /** An FTS5 query: any of the words, within the realm. */
 function expressionOf(realm: Realm, terms: readonly Term[]): string {
-  const words = terms.map(({ stem, prefix }) => `"${stem}"${prefix ? " *" : ""}`).join(" OR ");
+  const words = terms.flatMap(({ stem, prefix, forms }) => [`"${stem}"${prefix ? " *" : ""}`, ...forms.map(quote)])
+    .join(" OR ");
   if (realm.kind === "learned_knowledge") return words;
   return `scope : "${scopeOf(realm)}" AND text : (${words})`;
+}
+
+function quote(word: string): string {
+  return `"${word}"`;
 }

@@ -7,6 +7,8 @@ const PUT_CODE = `INSERT OR REPLACE INTO vector_codes (memory_id, model_id, scop
 const PUT_VECTOR =
   `INSERT OR REPLACE INTO vectors (memory_id, model_id, vector) SELECT id, ?, ? FROM memories WHERE id = ?`;
 
+const NEXT_USE = "(SELECT coalesce(max(used), 0) + 1 FROM vector_models)";
+
 /** Ids that are looked through for missing vectors at once: some 5 ms. */
 const WINDOW = 2000;
 /** Models whose vectors are kept: who changes back and forth waits once only. */
@@ -27,15 +29,15 @@ export class VectorTable implements VectorStore {
       const find = "SELECT id FROM vector_models WHERE ref = ? AND dimensions = ?";
       const found = queryValue(this.#db, find, ref, dimensions);
       if (found !== undefined) return Number(found);
-      this.#db.prepare("INSERT OR IGNORE INTO vector_models (ref, dimensions, used_ms) VALUES (?, ?, ?)")
-        .run(ref, dimensions, Date.now());
+      this.#db.prepare(`INSERT OR IGNORE INTO vector_models (ref, dimensions, used) SELECT ?, ?, ${NEXT_USE}`)
+        .run(ref, dimensions);
       return Number(queryValue(this.#db, find, ref, dimensions));
     });
   }
 
   dimensionsOf(ref: string): number | undefined {
     return explaining(this.#path, () => {
-      const find = "SELECT dimensions FROM vector_models WHERE ref = ? ORDER BY id DESC LIMIT 1";
+      const find = "SELECT dimensions FROM vector_models WHERE ref = ? ORDER BY used DESC LIMIT 1";
       const found = queryValue(this.#db, find, ref);
       return found === undefined ? undefined : Number(found);
     });
@@ -59,6 +61,7 @@ export class VectorTable implements VectorStore {
     explaining(this.#path, () => {
       const [putCode, putVector] = [this.#db.prepare(PUT_CODE), this.#db.prepare(PUT_VECTOR)];
       inTransaction(this.#db, () => {
+        this.#db.prepare(`UPDATE vector_models SET used = ${NEXT_USE} WHERE id = ?`).run(modelId);
         for (const { memory_id, vector, code } of vectors) {
           putCode.run(modelId, bytesOf(code), memory_id);
           putVector.run(modelId, bytesOf(vector), memory_id);
@@ -70,11 +73,11 @@ export class VectorTable implements VectorStore {
   keepInUse(modelId: number): void {
     explaining(this.#path, () =>
       inTransaction(this.#db, () => {
-        this.#db.prepare("UPDATE vector_models SET used_ms = ? WHERE id = ?").run(Date.now(), modelId);
+        this.#db.prepare(`UPDATE vector_models SET used = ${NEXT_USE} WHERE id = ?`).run(modelId);
         this.#db.prepare(
           `DELETE FROM vector_models WHERE id NOT IN
-            (SELECT id FROM vector_models ORDER BY id = ? DESC, used_ms DESC LIMIT ?)`,
-        ).run(modelId, MODELS_KEPT);
+            (SELECT id FROM vector_models ORDER BY used DESC LIMIT ?)`,
+        ).run(MODELS_KEPT);
       }));
   }
 
