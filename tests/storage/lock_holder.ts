@@ -10,6 +10,8 @@ const HOLD: Readonly<Record<string, (path: string) => () => void>> = {
   write: (path) => holdDatabase(path, "BEGIN IMMEDIATE"),
   /** The database for everything, reading included. */
   everything: (path) => holdDatabase(path, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; PRAGMA user_version"),
+  /** What the database holds now, as a program does that reads at length. */
+  read: (path) => holdDatabase(path, "BEGIN; SELECT count(*) FROM sqlite_schema"),
   /** A connection that does nothing. */
   connection: (path) => holdDatabase(path, "SELECT count(*) FROM sqlite_schema"),
   /** The lock of the operating system on a file. */
