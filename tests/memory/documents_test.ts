@@ -21,7 +21,9 @@ async function createTree(files: Readonly<Record<string, string | Uint8Array | n
   for (const [name, content] of Object.entries(files)) {
     const path = `${folder.path}/${name}`;
     await Deno.mkdir(content === null ? path : path.slice(0, path.lastIndexOf("/")), { recursive: true });
-    if (content !== null) await Deno.writeFile(path, typeof content === "string" ? new TextEncoder().encode(content) : content);
+    if (content !== null) {
+      await Deno.writeFile(path, typeof content === "string" ? new TextEncoder().encode(content) : content);
+    }
   }
   return folder;
 }

@@ -202,7 +202,10 @@ Deno.test("what was interrupted is no reason to call another document a duplicat
 Deno.test("learnDocument() with a signal that has aborted already learns nothing as a whole", async () => {
   await using made = await createTable();
   const { table } = made;
-  await assert.rejects(teach(table, "a.md", sections(3), { signal: AbortSignal.abort(new Error("stopped")) }), /stopped/);
+  await assert.rejects(
+    teach(table, "a.md", sections(3), { signal: AbortSignal.abort(new Error("stopped")) }),
+    /stopped/,
+  );
   assert.ok(table.sources().every(({ hash }) => hash === null));
 });
 
@@ -251,7 +254,10 @@ Deno.test("a source that is forgotten while it is learned does not come back in 
   await table.forget({ source: "a.md" });
   const [{ status } = { status: "rejected" }] = await learning;
   const { learned_passages } = table.stats();
-  assert.ok(status === "fulfilled" ? learned_passages === 1000 : learned_passages === 0, `${status} ${learned_passages}`);
+  assert.ok(
+    status === "fulfilled" ? learned_passages === 1000 : learned_passages === 0,
+    `${status} ${learned_passages}`,
+  );
 });
 
 Deno.test("two processes learn different documents at once, and the same one, without losing anything", async (t) => {

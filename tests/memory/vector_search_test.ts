@@ -9,7 +9,11 @@ const MODEL = "fake/model";
 
 function add(table: MemoryTable, vectors: readonly (readonly number[])[], name = "a", ref = MODEL): readonly number[] {
   const first = table.size("learned_knowledge");
-  const passages = vectors.map((_, index) => ({ heading: "", text: `text ${first + index}`, hash: `${first + index}` }));
+  const passages = vectors.map((_, index) => ({
+    heading: "",
+    text: `text ${first + index}`,
+    hash: `${first + index}`,
+  }));
   const ids = table.addPassages(table.beginSource(name), passages, 1);
   giveVectors(table, ref, new Map(ids.map((id, index) => [id, vectors[index] ?? []])));
   return ids;

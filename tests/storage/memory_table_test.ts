@@ -118,11 +118,14 @@ Deno.test("MemoryTable.match() finds whole words and beginnings, whatever their 
   await using made = await createTable();
   const { table } = made;
   add(table, "a", ["La CANCIÓN del verano", "una cancion vieja", "cancio\u0301n", "cancionero", "solo"]);
-  assert.deepEqual(textsWith(table, LEARNED, word("cancion")).toSorted(), [
-    "La CANCIÓN del verano",
-    "cancio\u0301n",
-    "una cancion vieja",
-  ].toSorted());
+  assert.deepEqual(
+    textsWith(table, LEARNED, word("cancion")).toSorted(),
+    [
+      "La CANCIÓN del verano",
+      "cancio\u0301n",
+      "una cancion vieja",
+    ].toSorted(),
+  );
   assert.equal(textsWith(table, LEARNED, word("cancion", true)).length, 4);
   assert.equal(table.count(LEARNED, word("cancion")), 3);
   assert.equal(table.count(LEARNED, word("cancion", true)), 4);

@@ -9,7 +9,10 @@ import { createRandom, randomVector } from "../support/random_vectors.ts";
 const MODEL = "ollama/embeddinggemma";
 
 function addMany(table: MemoryTable, count: number, name = "many"): readonly number[] {
-  const passages = Array.from({ length: count }, (_, index) => ({ heading: "", text: `text ${index}`, hash: `${index}` }));
+  const passages = Array.from(
+    { length: count },
+    (_, index) => ({ heading: "", text: `text ${index}`, hash: `${index}` }),
+  );
   return table.addPassages(table.beginSource(name), passages, 1);
 }
 

@@ -1,3 +1,4 @@
+import { isFunctionWord, wordsOf } from "../../src/core/language.ts";
 import type { Embedder, EmbedderOptions } from "../../src/memory/embedding.ts";
 
 const DIMENSIONS = 256;
@@ -20,10 +21,13 @@ export class TrigramEmbedder implements Embedder {
 /** How often each sequence of three letters occurs, in buckets; frequent ones count less than proportionally. */
 export function trigramVector(text: string, dimensions = DIMENSIONS): number[] {
   const counts = new Map<string, number>();
-  const letters = ` ${text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase().match(/[\p{L}\p{N}]+/gu)?.join(" ")} `;
-  for (let at = 0; at + 3 <= letters.length; at++) {
-    const gram = letters.slice(at, at + 3);
-    counts.set(gram, (counts.get(gram) ?? 0) + 1);
+  for (const word of wordsOf(text)) {
+    if (isFunctionWord(word)) continue;
+    const letters = ` ${word} `;
+    for (let at = 0; at + 3 <= letters.length; at++) {
+      const gram = letters.slice(at, at + 3);
+      counts.set(gram, (counts.get(gram) ?? 0) + 1);
+    }
   }
   const vector = new Array<number>(dimensions).fill(0);
   for (const [gram, count] of counts) {
