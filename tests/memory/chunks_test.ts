@@ -79,6 +79,7 @@ Deno.test("headings as CommonMark knows them are headings, anything else is text
 Deno.test("a level that is left out does not join what does not belong together", () => {
   assert.deepEqual(pieces("# A\n### B\nx\n## C\ny\n### D\nz"), ["A > B | x", "A > C | y", "A > C > D | z"]);
   assert.deepEqual(pieces("### B\nx\n# A\ny"), ["B | x", "A | y"]);
+  assert.deepEqual(pieces("### B\nx\n## C\ny"), ["B | x", "C | y"]);
 });
 
 Deno.test("what looks like a heading within a code fence is text", async (t) => {

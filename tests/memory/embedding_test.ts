@@ -165,6 +165,14 @@ Deno.test("when the model changes every passage is given a vector of the new one
     assert.equal(await keeper.complete(COMPLETE), 10);
     assert.deepEqual([countOf(table), countOf(table, "fake/second")], [0, 10]);
   });
+  await t.step("while it waits for the first vectors: nobody knows whose those are", async () => {
+    embedder.model = "fake/before";
+    embedder.beforeAnswer = () => {
+      embedder.model = "fake/after";
+    };
+    await keeper.complete(COMPLETE);
+    assert.deepEqual([countOf(table, "fake/before"), countOf(table, "fake/after")], [0, 10]);
+  });
   await t.step("while it is at work", async () => {
     embedder.model = "fake/third";
     const before = embedder.calls.length;

@@ -6,13 +6,14 @@ import {
   createTable,
   giveVectors,
   LEARNED,
+  type MemoryFolder,
   NEVER,
   openMemoryTable,
   sourcesFound,
   teach,
   textsOf,
 } from "../support/memory_store.ts";
-import { startScript } from "../support/script.ts";
+import { type Script, startScript } from "../support/script.ts";
 
 /** A document of so many sections, each a passage of its own. */
 function sections(count: number, first = 0): string {
@@ -260,24 +261,28 @@ Deno.test("a source that is forgotten while it is learned does not come back in 
   );
 });
 
+/** Each in a process of its own. */
+async function learnAtOnce(folder: MemoryFolder, documents: readonly { name: string; text: string }[]): Promise<void> {
+  await using learners = new AsyncDisposableStack();
+  const started: Script[] = [];
+  for (const [index, { name, text }] of documents.entries()) {
+    const file = `${folder.path}/${index}.md`;
+    Deno.writeTextFileSync(file, text);
+    const learner = learners.use(startScript("memory/learner.ts", { args: [folder.database, name, file] }));
+    assert.equal(await learner.line(), "ready"); // opening the database waits for nobody
+    started.push(learner);
+  }
+  for (const learner of started) await learner.tell("go");
+  for (const learner of started) await learner.end();
+}
+
 Deno.test("two processes learn different documents at once, and the same one, without losing anything", async (t) => {
   const documents = { "different documents": ["a.md", "b.md"], "the same document": ["a.md", "a.md"] };
   for (const [name, names] of Object.entries(documents)) {
     await t.step(name, async () => {
       await using made = await createTable();
       const { folder, table } = made;
-      const learners = names.map((each, index) => {
-        const file = `${folder.path}/${index}.md`;
-        Deno.writeTextFileSync(file, `${sections(3000)}${each}`);
-        return startScript("memory/learner.ts", { args: [folder.database, each, file] });
-      });
-      try {
-        for (const learner of learners) assert.equal(await learner.line(), "ready");
-        for (const learner of learners) await learner.tell("go");
-        for (const learner of learners) await learner.end();
-      } finally {
-        for (const learner of learners) await learner[Symbol.asyncDispose]();
-      }
+      await learnAtOnce(folder, names.map((each) => ({ name: each, text: `${sections(3000)}${each}` })));
       for (const each of names) assert.equal(new Set(textsOf(table, each)).size, 3000);
       assert.equal(table.stats().learned_passages, 3000 * new Set(names).size);
       assert.ok(table.sources().every(({ hash }) => hash !== null));

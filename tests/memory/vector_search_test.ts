@@ -108,6 +108,18 @@ Deno.test("VectorSearch follows what another connection adds, replaces and delet
   assert.deepEqual(nearest(search, [1, 0, 0]), [fourth]);
 });
 
+Deno.test("what another connection deletes takes nobody's place", async () => {
+  await using made = await createTable();
+  const { table, folder } = made;
+  using other = openMemoryTable(folder.database);
+  const search = new VectorSearch(table);
+  add(table, Array.from({ length: 60 }, (_, index) => [1, index / 1000]), "near");
+  const far = add(table, Array.from({ length: 5 }, (_, index) => [-1, 1 + index]), "far");
+  assert.equal(nearest(search, [1, 0]).length, 5);
+  await other.forget({ source: "near" });
+  assert.deepEqual(nearest(search, [1, 0]).toSorted(), far.toSorted());
+});
+
 Deno.test("VectorSearch finds as much when every vector has been put again and again", async () => {
   await using made = await createTable();
   const { table } = made;
