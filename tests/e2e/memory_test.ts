@@ -156,7 +156,7 @@ for (const [what, args, left] of CASES) {
     const { vectors } = JSON.parse((await world.run(["memory", "list", "--json"])).stdout);
     assert.equal(vectors, left.filter((word) => word === "SHED" || word === "GARDEN").length);
     const again = await world.run(["memory", "forget", ...args, "--json"]);
-    assert.deepEqual(JSON.parse(again.stdout), { passages: 0, sources: 0, erased: true });
+    assert.deepEqual(JSON.parse(again.stdout), { passages: 0, sources: 0, erased: true, copies: [] });
   });
 }
 
