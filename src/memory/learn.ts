@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { setImmediate } from "node:timers/promises";
+import { setTimeout } from "node:timers/promises";
 import type { MemoryStore, NewPassage } from "../storage/memory.ts";
 import { chunksOf } from "./chunks.ts";
 
@@ -33,7 +33,9 @@ export interface LearnOptions {
 }
 
 /** Passages looked at and written in one go; other work goes on in between. */
-const WRITTEN_AT_ONCE = 200;
+const WRITTEN_AT_ONCE = 100;
+/** The time other work has in between, in milliseconds. */
+const BREATH_MS = 2;
 
 /** A name for a text that has none. */
 export function nameOfNote(text: string): string {
@@ -66,7 +68,7 @@ export async function learnDocument(store: MemoryStore, document: Document, opti
     added.push(...store.addPassages(source, batch, atMs));
     batch = [];
     onProgress(Math.min(1, letters / Math.max(1, text.length)));
-    await setImmediate();
+    await setTimeout(BREATH_MS);
     signal.throwIfAborted();
   };
   let looked = 0;

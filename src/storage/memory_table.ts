@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { setImmediate, setTimeout } from "node:timers/promises";
+import { setTimeout } from "node:timers/promises";
 import type {
   Episode,
   Forgettable,
@@ -33,7 +33,9 @@ import { VectorTable } from "./vector_table.ts";
 /** More rows than these are not erased from the indexes one by one, which takes some milliseconds each. */
 const DELETED_SINGLY = 100;
 /** Rows deleted in one go, singly and otherwise; other work goes on in between. */
-const DELETED_AT_ONCE = { singly: 10, otherwise: 500 };
+const DELETED_AT_ONCE = { singly: 10, otherwise: 100 };
+/** Between two batches whatever else waits is done, which takes more than one turn of the event loop, in milliseconds. */
+const BREATH_MS = 5;
 /** How often, and with which pause in milliseconds, the file beside the database is tried to be emptied. */
 const ERASE = { tries: 20, pauseMs: 100 };
 
@@ -256,7 +258,7 @@ export class MemoryTable implements MemoryStore, Disposable {
           const batch = JSON.stringify(ids.slice(from, from + size));
           this.#prepare("DELETE FROM memories WHERE id IN (SELECT value FROM json_each(?))").run(batch);
         }));
-      await setImmediate();
+      await setTimeout(BREATH_MS);
     }
     return ids.length === 0 ? true : await this.#erase();
   }
@@ -305,7 +307,7 @@ export class MemoryTable implements MemoryStore, Disposable {
    * it is emptied. False when somebody reads at the moment and that has to wait.
    */
   async #erase(): Promise<boolean> {
-    for (const _ of this.#tidyUp()) await setImmediate();
+    for (const _ of this.#tidyUp()) await setTimeout(BREATH_MS);
     explaining(this.path, () => this.#mark(false)); // those who have looked meanwhile look again
     explaining(this.path, () => this.#db.prepare("PRAGMA incremental_vacuum").all()); // one page a row
     for (let tries = 0; tries < ERASE.tries; tries++) {
