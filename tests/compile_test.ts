@@ -3,6 +3,7 @@ import project from "../deno.json" with { type: "json" };
 import { deriveCompileFlags, parseCompileArguments, V8_FLAGS } from "../src/compile.ts";
 import { type Payload, readPayload } from "./support/compiled_payload.ts";
 import { startFakeOllama } from "./support/fake_ollama.ts";
+import { listFiles } from "./support/module_graph.ts";
 import { createFolder } from "./support/program.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -163,6 +164,7 @@ Deno.test("the program still works once it is bundled and minified, as the binar
     cwd: ROOT,
   }).output();
   assert.equal(bundled.code, 0, new TextDecoder().decode(bundled.stderr));
+  assert.equal(countUsing(await Deno.readTextFile(program)), await countUsingIn("src/"), "a disposal was folded away");
   const runOn = async (stdin: string, ...args: string[]) => {
     const child = new Deno.Command(Deno.execPath(), {
       args: ["run", "-q", "--no-config", "--ignore-env", ...deriveRunFlags(), program, ...args],
@@ -193,6 +195,17 @@ Deno.test("the program still works once it is bundled and minified, as the binar
     await ollama.stop();
   }
 });
+
+/** Declarations that dispose of what they declare. */
+function countUsing(source: string): number {
+  return source.match(/\busing [\w$]+ ?=/g)?.length ?? 0;
+}
+
+async function countUsingIn(folder: string): Promise<number> {
+  const files = (await listFiles(new URL("../", import.meta.url), folder)).filter((file) => file.endsWith(".ts"));
+  const counts = files.map(async (file) => countUsing(await Deno.readTextFile(new URL(`../${file}`, import.meta.url))));
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+}
 
 /** The permissions of the binary, as flags of `deno run`. */
 function deriveRunFlags(): string[] {
