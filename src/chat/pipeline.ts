@@ -99,44 +99,46 @@ export class Pipeline implements Chat {
     const startedAt = performance.now();
     const request = { ...asked, ...cleanUp(asked) };
     if (request.message.trim() === "") throw emptyMessage();
-    const { conversation_id, cognitive_mode, role, message } = request;
+    const { conversation_id, cognitive_mode, role, message, signal } = request;
     const { events } = this.#options;
     events.emit("chat.message_received", { conversation_id, cognitive_mode, role, letters: message.length });
-    const said = yield* this.#inTurn(request, ask);
-    const latency_ms = Math.round(performance.now() - startedAt);
-    const answer = describeAnswer(request, said, latency_ms);
-    const { provider, model, fallback, silent } = answer;
-    const knowledge_sources = answer.knowledge_sources.length;
-    const told = { conversation_id, cognitive_mode, provider, model, fallback, silent, knowledge_sources, latency_ms };
-    events.emit("chat.response_generated", told);
-    events.emit("agent_state.idle", { conversation_id });
-    yield { type: "done", answer };
-  }
-
-  async *#inTurn(request: ChatRequest, ask: Ask): AsyncGenerator<ChatItem, Said, void> {
-    const { events } = this.#options;
-    const { conversation_id, signal } = request;
     let turn: Disposable | undefined;
     let state: "busy" | "answered" | "failed" = "busy";
+    let answer: ChatAnswer;
     try {
       turn = await this.#turns.take(conversation_id, signal);
-      events.emit("agent_state.thinking", { conversation_id });
-      const grounds = await this.#ground(request);
-      events.emit("agent_state.acting", { conversation_id });
-      const said = grounds.mode.thinks
-        ? yield* this.#think(request, grounds, ask)
-        : yield* this.#recite(request, grounds);
+      const said = yield* this.#respond(request, ask);
+      answer = describeAnswer(request, said, Math.round(performance.now() - startedAt));
       state = "answered";
-      return said;
+      this.#announce(answer);
     } catch (error) {
       if (signal.aborted) throw error;
       state = "failed";
       events.emit("agent_state.error", { conversation_id, reason: reasonOf(error) });
       throw error;
     } finally {
-      turn?.[Symbol.dispose]();
       if (state === "busy") events.emit("agent_state.idle", { conversation_id }); // nobody waits for it any more
+      turn?.[Symbol.dispose]();
     }
+    yield { type: "done", answer };
+  }
+
+  #announce(answer: ChatAnswer): void {
+    const { events } = this.#options;
+    const { conversation_id, cognitive_mode, provider, model, fallback, silent, latency_ms } = answer;
+    const knowledge_sources = answer.knowledge_sources.length;
+    const told = { conversation_id, cognitive_mode, provider, model, fallback, silent, knowledge_sources, latency_ms };
+    events.emit("chat.response_generated", told);
+    events.emit("agent_state.idle", { conversation_id });
+  }
+
+  async *#respond(request: ChatRequest, ask: Ask): AsyncGenerator<ChatItem, Said, void> {
+    const { events } = this.#options;
+    const { conversation_id } = request;
+    events.emit("agent_state.thinking", { conversation_id });
+    const grounds = await this.#ground(request);
+    events.emit("agent_state.acting", { conversation_id });
+    return grounds.mode.thinks ? yield* this.#think(request, grounds, ask) : yield* this.#recite(request, grounds);
   }
 
   /** Gathers what is known. */
