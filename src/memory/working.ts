@@ -127,8 +127,7 @@ export class WorkingMemory {
   #dropIdle(): void {
     const before = Date.now() - WORKING_LIMITS.idleMs;
     for (const [id, { usedAtMs }] of this.#conversations) {
-      if (usedAtMs > before) return; // the others were used later
-      this.#conversations.delete(id);
+      if (usedAtMs <= before) this.#conversations.delete(id); // in no order: a clock may be set back
     }
   }
 }
