@@ -118,7 +118,7 @@ export class MemoryTable implements MemoryStore, Disposable {
     const scope = scopeOf({ kind: "episodic", conversation_id });
     explaining(this.path, () => {
       this.#prepare(`${INSERT_INTO} SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? FROM marks WHERE forgotten = ?`)
-        .run("episodic", null, conversation_id, user_id, scope, "", text.replaceAll("\0", ""), "", at_ms, forgotten);
+        .run("episodic", null, conversation_id, user_id, scope, "", text.replaceAll("\0", " "), "", at_ms, forgotten);
     });
   }
 
@@ -260,7 +260,7 @@ export class MemoryTable implements MemoryStore, Disposable {
         }));
       await setTimeout(BREATH_MS);
     }
-    return ids.length === 0 ? true : await this.#erase();
+    return await this.#erase(); // what an earlier one had to leave as well
   }
 
   /** Whoever keeps a part of the memory in mind learns of it by this. */
