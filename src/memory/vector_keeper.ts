@@ -31,6 +31,7 @@ const PAUSE = { first: 30_000, longest: 3_600_000, aside: 5000 };
 /** How far everything has its vector, or cannot have one. */
 interface Done {
   readonly model: string;
+  readonly dimensions: number | undefined;
   /** The id up to which. Ids only grow, so nothing below is looked at again. */
   readonly upTo: number;
 }
@@ -99,8 +100,9 @@ export class VectorKeeper {
     for (let model = embedder.model; model !== undefined; model = embedder.model) {
       const vectors = store()?.vectors;
       if (!vectors) break;
-      const after = this.#done?.model === model ? this.#done.upTo : 0;
       const dimensions = vectors.dimensionsOf(model);
+      const same = this.#done?.model === model && this.#done.dimensions === dimensions;
+      const after = same ? this.#done?.upTo ?? 0 : 0;
       const modelId = dimensions === undefined ? NO_MODEL : vectors.modelId(model, dimensions);
       const { passages, lookedTo, over } = vectors.missing(modelId, after, batch);
       const made = await this.#embedAll(passages, { priority, signal });
@@ -108,7 +110,7 @@ export class VectorKeeper {
       if (model !== embedder.model) continue; // changed meanwhile: nobody knows whose these are
       const [first] = made;
       if (first) vectors.put(vectors.modelId(model, first.vector.length), made);
-      this.#done = { model, upTo: lookedTo };
+      this.#done = { model, dimensions: dimensions ?? first?.vector.length, upTo: lookedTo };
       count += made.length;
       onProgress?.(count);
       if (over) {
