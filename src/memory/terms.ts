@@ -25,13 +25,16 @@ function longestFirst(endings: string): string[] {
   return endings.split(/\s+/).toSorted((one, other) => other.length - one.length);
 }
 
+/** One letter says nothing, but where a letter is a syllable or a word. */
+const LETTER = /^[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}]$/u;
+
 /** What to look for when this is asked: the words that say something, in every form. */
 export function queryTerms(text: string): Term[] {
   const asked = text.slice(0, MOST_LETTERS);
   const language = detectLanguage(asked);
   const terms = new Map<string, Term>();
   for (const word of wordsOf(asked)) {
-    if (isFunctionWord(word, language) || (word.length === 1 && !/\d/.test(word))) continue;
+    if (isFunctionWord(word, language) || LETTER.test(word)) continue;
     const term = termOf(word);
     terms.set(term.stem, term);
     if (terms.size === MOST_TERMS) break;
@@ -43,12 +46,19 @@ export function queryTerms(text: string): Term[] {
 function termOf(word: string): Term {
   if (/\d/.test(word)) return { stem: word, prefix: false, forms: [] };
   const stem = strip(word, ENDINGS, LEAST_STEM);
-  if (stem !== undefined) return { stem, prefix: true, forms: [] };
+  if (stem !== undefined) return { stem, prefix: true, forms: shortForms(word) };
   const root = strip(word, VERB_ENDINGS, LEAST_ROOT);
   if (root !== undefined) return formsOf(root, VERB_FORMS);
   const single = strip(word, ["es", "s"], LEAST_ROOT) ?? word;
   if (single.length >= LEAST_STEM) return { stem: single, prefix: true, forms: [] };
   return formsOf(single, single.length < LEAST_ROOT ? [] : PLURALS);
+}
+
+/** The other forms of a word that is long by its ending alone: "soles", "regando". */
+function shortForms(word: string): string[] {
+  const [, root, ending] = /^(.{3})(es|ando|iendo)$/.exec(word) ?? [];
+  if (root === undefined) return [];
+  return ending === "es" ? [root] : VERB_FORMS.map((each) => root + each);
 }
 
 /** What is left without its ending; undefined when it has none of these, or too little would be left. */
