@@ -1,5 +1,5 @@
 import { wordsOf } from "../core/language.ts";
-import type { MemoryStore, Passage, Realm, Term } from "../storage/memory.ts";
+import type { MemoryStore, Passage, Realm, Term, TextMatch } from "../storage/memory.ts";
 import { isFormOf, queryTerms } from "./terms.ts";
 import { type VectorMatch, VectorSearch } from "./vector_search.ts";
 
@@ -104,14 +104,15 @@ export class MemorySearch {
     const nearest = vector ? this.#vectors.nearest(vector.ref, vector.values, realms, candidates) : [];
     const near = nearest.filter(({ cosine }) => cosine >= RELATED.cosine); // there is always a nearest one
     const scores = fuse([
-      ...byText.map((ids) => ({ weight: WEIGHTS.text, ids })),
-      { weight: WEIGHTS.vector, ids: near.map(({ id }) => id) },
+      ...byText.map((matches) => ({ weight: WEIGHTS.text, matches })),
+      { weight: WEIGHTS.vector, matches: near.map(({ id, cosine }) => ({ id, score: cosine })) },
     ]);
     const best = [...scores.keys()].toSorted((one, other) => (scores.get(other) ?? 0) - (scores.get(one) ?? 0))
       .slice(0, limit * LOOKED_AT);
     const passages = this.#store.passages(best);
-    const newest = [...passages.values()].toSorted((one, other) => other.at_ms - one.at_ms).map(({ id }) => id);
-    const recency = fuse([{ weight: WEIGHTS.recency, ids: newest }]);
+    const newest = [...passages.values()].toSorted((one, other) => other.at_ms - one.at_ms)
+      .map(({ id, at_ms }) => ({ id, score: at_ms }));
+    const recency = fuse([{ weight: WEIGHTS.recency, matches: newest }]);
     const cosines = this.#cosinesOf(best, nearest, vector);
     const termsOf = new Map(weighed.map(({ realm, terms }) => [realm.kind, terms]));
     const looked = [...passages.values()].map((passage): Candidate => {
@@ -158,7 +159,7 @@ export class MemorySearch {
   }
 
   /** Looks for the rarest words first, and not for those whose many matches would only cost time. */
-  #matchText(realm: Realm, terms: readonly WeighedTerm[], limit: number): number[] {
+  #matchText(realm: Realm, terms: readonly WeighedTerm[], limit: number): readonly TextMatch[] {
     const most = rankedOf(this.#store.size(realm.kind));
     const chosen: WeighedTerm[] = [];
     let ranked = 0;
@@ -168,7 +169,7 @@ export class MemorySearch {
       if (chosen.length > 0 && ranked > most) break;
       chosen.push(term);
     }
-    return this.#store.match(realm, chosen, limit).map(({ id }) => id);
+    return this.#store.match(realm, chosen, limit);
   }
 }
 
@@ -177,11 +178,17 @@ function rankedOf(size: number): number {
   return Math.floor(RANKED.least + RANKED.share * size);
 }
 
-/** Reciprocal rank fusion: what stands high in several lists comes first. */
-function fuse(lists: readonly { readonly weight: number; readonly ids: readonly number[] }[]): Map<number, number> {
+/** Reciprocal rank fusion: what stands high in several lists comes first. Equals have the same rank. */
+function fuse(
+  lists: readonly { readonly weight: number; readonly matches: readonly TextMatch[] }[],
+): Map<number, number> {
   const scores = new Map<number, number>();
-  for (const { weight, ids } of lists) {
-    ids.forEach((id, rank) => scores.set(id, (scores.get(id) ?? 0) + weight / (RRF_K + rank + 1)));
+  for (const { weight, matches } of lists) {
+    let rank = 0;
+    matches.forEach(({ id, score }, at) => {
+      if (score !== matches[at - 1]?.score) rank = at;
+      scores.set(id, (scores.get(id) ?? 0) + weight / (RRF_K + rank + 1));
+    });
   }
   return scores;
 }
