@@ -165,10 +165,13 @@ export class Memory implements Disposable {
 
   /** Forgets for good, here and in the database. @throws StorageError */
   async forget(what: Forgettable): Promise<Forgotten> {
+    this.#forgetWhatOthersForgot();
     this.#clear(what);
     const { store } = this.#open();
+    const expected = store.marks.forgotten + ("source" in what ? 0 : 1);
     const forgotten = await store.forget(what);
     this.#clear(what); // an answer that began meanwhile may have used what was still there
+    if (store.marks.forgotten !== expected) this.working.clear(); // others have forgotten something too
     this.#forgotten = store.marks.forgotten;
     return forgotten;
   }
