@@ -153,13 +153,18 @@ export class MemoryTable implements MemoryStore, Disposable {
     return explaining(this.path, () => {
       // Another program may just be learning the same.
       const insert = this.#prepare(`${INSERT_INTO} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`);
-      return inTransaction(this.#db, () =>
-        passages.flatMap(({ heading, text, hash }) => {
+      return inTransaction(this.#db, () => {
+        const added = passages.flatMap(({ heading, text, hash }) => {
           const { changes, lastInsertRowid } = insert.run(
             ...["learned_knowledge", id, null, null, "", heading, text, hash, atMs],
           );
           return changes ? [Number(lastInsertRowid)] : [];
-        }));
+        });
+        // Somebody else has completed another text of that name: nothing strange comes into it.
+        const open = this.#prepare("SELECT 1 FROM sources WHERE id = ? AND hash IS NULL").get(id);
+        if (added.length > 0 && !open) throw new StorageError("changed", this.path);
+        return added;
+      });
     });
   }
 
@@ -169,15 +174,15 @@ export class MemoryTable implements MemoryStore, Disposable {
     if (gone.length > 0) await this.#deleteAll(gone, { forgotten: false });
     explaining(this.path, () =>
       inTransaction(this.#db, () => {
-        this.#requireWhole(source, kept);
+        this.#requireWhole(source, kept, kept.size); // and nothing else
         this.#prepare("UPDATE sources SET hash = ? WHERE id = ?").run(hash, source.id);
       }));
   }
 
-  /** Whoever learns the same name meanwhile, or forgets it, takes passages away. */
-  #requireWhole(source: Source, kept: ReadonlySet<string>): void {
+  /** Whoever learns the same name meanwhile, or forgets it, adds passages or takes them away. */
+  #requireWhole(source: Source, kept: ReadonlySet<string>, most = Infinity): void {
     const there = this.hashesOf(source);
-    if ([...kept].every((each) => there.has(each))) return;
+    if (there.size <= most && [...kept].every((each) => there.has(each))) return;
     throw new StorageError("changed", this.path);
   }
 
