@@ -97,6 +97,7 @@ export class VectorKeeper {
   async complete({ batch, priority, signal, onProgress }: CompleteOptions): Promise<number> {
     const { store, embedder } = this.#options;
     let count = 0;
+    const before = this.#done?.model;
     for (let model = embedder.model; model !== undefined; model = embedder.model) {
       const vectors = store()?.vectors;
       if (!vectors) break;
@@ -114,7 +115,9 @@ export class VectorKeeper {
       count += made.length;
       onProgress?.(count);
       if (over) {
-        if (count > 0) vectors.keepInUse(vectors.modelId(model, vectors.dimensionsOf(model) ?? 0));
+        const length = vectors.dimensionsOf(model);
+        const news = count > 0 || model !== before;
+        if (news && length !== undefined) vectors.keepInUse(vectors.modelId(model, length));
         break;
       }
       await setImmediate();
