@@ -91,6 +91,18 @@ Deno.test("a code of another length is left out, and an empty index finds nothin
   assert.equal(index.size, 0);
 });
 
+Deno.test("a passage has one place in the index: the code that came last counts, in its scope", () => {
+  const code = (...bits: number[]) => Uint32Array.from(bits);
+  const index = fill([{ id: 1, scope: "a", code: code(0) }, { id: 2, scope: "a", code: code(1) }], 32);
+  const { bytes } = index;
+  for (let count = 0; count < 3000; count++) index.add(1, "a", code(0b11));
+  assert.deepEqual([index.size, index.bytes], [2, bytes]);
+  assert.deepEqual(index.nearest(code(0), ["a"], 9), [{ memory_id: 2, distance: 1 }, { memory_id: 1, distance: 2 }]);
+  index.add(2, "b", code(0));
+  assert.deepEqual(index.nearest(code(0), ["a"], 9), [{ memory_id: 1, distance: 2 }]);
+  assert.deepEqual(index.nearest(code(0), ["b"], 9), [{ memory_id: 2, distance: 0 }]);
+});
+
 Deno.test("codeOf() sets the bits of what is positive", () => {
   assert.deepEqual([...codeOf(new Float32Array([1, 0, -1, 0.1, NaN]))], [0b01001]);
   const vector = new Float32Array(70);

@@ -2,74 +2,33 @@ import assert from "node:assert/strict";
 import { mock } from "node:test";
 import { DatabaseSync } from "node:sqlite";
 import { roughTokens } from "../../src/core/tokens.ts";
-import { Memory, type RecallRequest } from "../../src/memory/memory.ts";
+import type { Memory, RecallRequest } from "../../src/memory/memory.ts";
 import type { WorkingMessage } from "../../src/memory/working.ts";
-import { createMemoryFolder, LEARNED, NEVER, openMemoryTable } from "../support/memory_store.ts";
-import { TrigramEmbedder } from "../support/trigram_embedder.ts";
+import { LEARNED, NEVER } from "../support/memory_store.ts";
+import { createMind, exchange, keep, type Mind, said } from "../support/mind.ts";
 
 const KINDS = ["working", "learned_knowledge", "episodic"] as const;
 
-interface Mind extends AsyncDisposable {
-  readonly memory: Memory;
-  readonly embedder: TrigramEmbedder;
-  /** As `message → remedy`. */
-  readonly warnings: readonly string[];
-  readonly database: string;
-  /** How often the database was opened, or tried to be. */
-  readonly opens: number;
-  /** Another memory over the same database, as another process has it. */
-  other(): Memory & Disposable;
-}
-
-async function createMind(): Promise<Mind> {
-  const folder = await createMemoryFolder();
-  const warnings: string[] = [];
-  const embedder = new TrigramEmbedder();
-  let opens = 0;
-  const openStore = (path: string) => {
-    opens++;
-    return openMemoryTable(path);
-  };
-  const create = (told: string[]) =>
-    new Memory({
-      path: folder.database,
-      openStore,
-      embedder,
-      warn: (message, remedy) => told.push(`${message} → ${remedy}`),
-    });
-  const memory = create(warnings);
-  return {
-    memory,
-    embedder,
-    warnings,
-    database: folder.database,
-    get opens() {
-      return opens;
-    },
-    other: () => create([]),
-    async [Symbol.asyncDispose]() {
-      memory[Symbol.dispose]();
-      await folder[Symbol.asyncDispose]();
-    },
-  };
-}
-
-function said(content: string, role: WorkingMessage["role"] = "user", user_id: string | null = null): WorkingMessage {
-  return { role, content, user_id, at_ms: 1 };
-}
-
 function ask(text: string, options: Partial<RecallRequest> = {}): RecallRequest {
-  return { text, conversation_id: "c1", kinds: KINDS, tokens: 2000, signal: NEVER, ...options };
+  return {
+    text,
+    conversation_id: "c1",
+    kinds: KINDS,
+    said: [],
+    tokens: 2000,
+    byMeaning: true,
+    signal: NEVER,
+    ...options,
+  };
 }
 
 async function teach(memory: Memory, name: string, text: string): Promise<readonly number[]> {
   return (await memory.learn({ name, text, atMs: 1 }, { signal: NEVER })).added_ids;
 }
 
-/** An exchange as the pipeline keeps it: in the conversation that goes on, and for good. */
-function exchange(memory: Memory, conversation_id: string, question: string, answer: string, user = "ana"): void {
-  memory.working.add(conversation_id, [said(question, "user", user), said(answer, "assistant")], "en");
-  memory.remember({ conversation_id, user_id: user, text: `— ${question}\n— ${answer}`, at_ms: 1 });
+/** What a turn of the conversation begins with. */
+function recent(memory: Memory, conversation_id: string): readonly WorkingMessage[] {
+  return memory.beginTurn(conversation_id).history;
 }
 
 async function kindsRecalled(memory: Memory, request: RecallRequest): Promise<string[]> {
@@ -79,8 +38,8 @@ async function kindsRecalled(memory: Memory, request: RecallRequest): Promise<st
 Deno.test("Memory.recall() gives this conversation, then what was learned, then earlier exchanges", async () => {
   await using mind = await createMind();
   const { memory } = mind;
-  memory.remember({ conversation_id: "c1", user_id: null, text: "— boiler?\n— It was serviced.", at_ms: 1 });
-  memory.remember({ conversation_id: "c2", user_id: null, text: "— boiler?\n— A secret.", at_ms: 1 });
+  keep(memory, "c1", "— boiler?\n— It was serviced.");
+  keep(memory, "c2", "— boiler?\n— A secret.");
   await teach(memory, "house.md", "The boiler wants 1.3 bar.");
   memory.working.add("c1", [said("the boiler drips")], "en");
   memory.working.add("c2", [said("the boiler is secret")], "en");
@@ -127,12 +86,12 @@ Deno.test("what was said in this conversation is recalled however much was learn
   assert.ok(recalled.some(({ text }) => text.includes("sister")), "it is not among what is recalled");
 });
 
-Deno.test("Memory.recall() gives at most eight passages of each kind", async () => {
+Deno.test("Memory.recall() gives at most eight passages for each kind that is searched", async () => {
   await using mind = await createMind();
   const { memory } = mind;
   for (let index = 0; index < 20; index++) await teach(memory, `n${index}.md`, `Boiler number ${index}.`);
-  const recalled = await memory.recall(ask("boiler"));
-  assert.ok(recalled.length <= 8, `${recalled.length} learned passages`);
+  const count = async (kinds: RecallRequest["kinds"]) => (await memory.recall(ask("boiler", { kinds }))).length;
+  assert.deepEqual([await count(["learned_knowledge"]), await count(["learned_knowledge", "episodic"])], [8, 16]);
 });
 
 Deno.test("a database that cannot be opened costs no answer and is told once", async (t) => {
@@ -158,7 +117,7 @@ Deno.test("a database that cannot be opened costs no answer and is told once", a
         const recalled = await memory.recall(ask("boiler"));
         assert.deepEqual(new Set(recalled.map(({ kind }) => kind)), new Set(["working"]));
       }
-      assert.equal(memory.recent("c1").length, 6);
+      assert.equal(recent(memory, "c1").length, 6);
       assert.equal(warnings.length, 1, warnings.join("\n"));
       assert.match(warnings[0] ?? "", /memory\.db: .* → ./);
       await assert.rejects(
@@ -196,7 +155,7 @@ Deno.test("Memory.forget() drops what is being said as well, of a conversation, 
     exchange(memory, "c1", "the boiler drips", "I see", "ana");
     exchange(memory, "c2", "the boiler drips", "I see", "luis");
   };
-  const known = () => ["c1", "c2"].filter((id) => memory.recent(id).length > 0);
+  const known = () => ["c1", "c2"].filter((id) => recent(memory, id).length > 0);
   fill();
   await memory.forget({ conversation_id: "c1" });
   assert.deepEqual(known(), ["c2"]);
@@ -218,26 +177,26 @@ Deno.test("what is being said is dropped when another process forgets, and what 
   exchange(memory, "c1", "the boiler drips", "I see");
   await t.step("a conversation that goes on", async () => {
     await other.forget({ conversation_id: "c1" });
-    assert.deepEqual(memory.recent("c1"), []);
+    assert.deepEqual(recent(memory, "c1"), []);
     assert.deepEqual(await memory.recall(ask("boiler")), []);
   });
   await t.step("the next one", () => {
     exchange(memory, "c1", "the roof leaks", "I see");
-    assert.equal(memory.recent("c1").length, 2);
+    assert.equal(recent(memory, "c1").length, 2);
   });
   await t.step("one that began after the other process forgot, while nothing was going on", async () => {
     memory.working.clear();
     await other.forget({ all: true });
-    assert.deepEqual(memory.recent("c1"), []);
+    assert.deepEqual(recent(memory, "c1"), []);
     exchange(memory, "c1", "the roof leaks", "I see");
-    assert.equal(memory.recent("c1").length, 2);
+    assert.equal(recent(memory, "c1").length, 2);
   });
   await t.step("a passage that another process deletes drops nothing of what is said", async () => {
     memory.working.clear();
     exchange(memory, "c1", "the roof leaks", "I see");
     const [id = 0] = await teach(other, "a.md", "text");
     await other.deletePassage(id);
-    assert.equal(memory.recent("c1").length, 2);
+    assert.equal(recent(memory, "c1").length, 2);
   });
 });
 
@@ -245,9 +204,10 @@ Deno.test("nothing is opened before it is needed, and then once", async () => {
   await using mind = await createMind();
   const { memory } = mind;
   memory.working.add("c1", [said("x")], "en");
-  assert.deepEqual([memory.recent("c1").length, memory.vectorBytes, mind.opens], [1, 0, 0]);
+  assert.deepEqual([memory.working.recall("c1").length, memory.vectorBytes, mind.opens], [1, 0, 0]);
   assert.equal(memory.path, mind.database);
   await memory.recall(ask("boiler"));
+  memory.beginTurn("c1");
   memory.stats();
   assert.equal(mind.opens, 1);
 });
@@ -337,7 +297,7 @@ Deno.test("what is remembered and learned is given vectors in the background", a
   const running = memory.vectors.run(controller.signal);
   const texts = () => embedder.calls.flat();
   await settle();
-  memory.remember({ conversation_id: "c1", user_id: null, text: "said", at_ms: 1 });
+  keep(memory, "c1", "said");
   await settle();
   assert.deepEqual(texts(), ["said"]);
   await teach(memory, "a.md", "learned");

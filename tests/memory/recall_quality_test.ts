@@ -30,7 +30,7 @@ function fill(table: MemoryTable): void {
 }
 
 function embed(table: MemoryTable): void {
-  const made = table.vectors.missing(-1, 0, SET.passages.length).map(({ id, heading, text }) => {
+  const made = table.vectors.missing(-1, 0, SET.passages.length).passages.map(({ id, heading, text }) => {
     const vector = unitVector(trigramVector(`${heading} ${text}`)) ?? assert.fail();
     return { memory_id: id, vector, code: codeOf(vector) };
   });

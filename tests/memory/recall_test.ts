@@ -116,7 +116,7 @@ Deno.test("dropRepeated() does not tell the same exchange twice", () => {
     item("working", "something else"),
     item("episodic", "— where is the key\n— under the mat"),
   ];
-  const texts = dropRepeated(items).map(({ text }) => text);
+  const texts = dropRepeated(items, []).map(({ text }) => text);
   assert.equal(texts.filter((text) => text.includes("under the mat")).length, 1);
   assert.ok(texts.includes("something else"));
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { unitVector, VectorSearch } from "../../src/memory/vector_search.ts";
 import type { Realm } from "../../src/storage/memory.ts";
 import type { MemoryTable } from "../../src/storage/memory_table.ts";
-import { createTable, giveVectors, LEARNED, openMemoryTable } from "../support/memory_store.ts";
+import { addExchange, createTable, giveVectors, LEARNED, openMemoryTable } from "../support/memory_store.ts";
 import { createRandom, nearby, randomVector } from "../support/random_vectors.ts";
 
 const MODEL = "fake/model";
@@ -75,7 +75,7 @@ Deno.test("an exchange is never near to what is asked in another conversation", 
   const { table } = made;
   const [learned = 0] = add(table, [[0, 1]]);
   for (const conversation_id of ["c1", "c2"]) {
-    table.addEpisode({ conversation_id, user_id: null, text: "said", at_ms: 1 });
+    addExchange(table, { conversation_id, user_id: null, text: "said", at_ms: 1 });
   }
   const [one, two] = [learned + 1, learned + 2];
   giveVectors(table, MODEL, new Map([[one, [1, 0]], [two, [1, 0.1]]]));
@@ -157,9 +157,13 @@ Deno.test("VectorSearch goes on after a model has been away and is back", async 
   const search = new VectorSearch(table);
   const [first = 0, second = 0] = add(table, [[1, 0], [1, 0.5]]);
   assert.deepEqual(nearest(search, [1, 0]), [first, second]);
-  giveVectors(table, "another/model", new Map([[first, [1, 0]], [second, [1, 0]]]));
-  giveVectors(table, MODEL, new Map([[second, [1, 0.5]]]));
-  assert.deepEqual(nearest(search, [1, 0]), [second]); // the other's vector of the first is not compared
+  const [third = 0] = add(table, [[1, 0.2]], "b", "another/model");
+  giveVectors(table, "another/model", new Map([[first, [-1, 0]], [second, [1, 0]]]));
+  const others = search.nearest("another/model", unit([1, 0]), [LEARNED], 5);
+  assert.deepEqual(others.map(({ id }) => id), [second, third, first]);
+  assert.deepEqual(nearest(search, [1, 0]), [first, second]); // the other's vectors are not compared
+  giveVectors(table, MODEL, new Map([[third, [1, 0.2]]]));
+  assert.deepEqual(nearest(search, [1, 0]), [first, third, second]);
 });
 
 Deno.test("unitVector() gives vectors of length 1, and none where there is no direction", () => {

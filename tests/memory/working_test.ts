@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mock } from "node:test";
-import { WORKING_LIMITS, WorkingMemory, type WorkingMessage } from "../../src/memory/working.ts";
+import { WorkingMemory, type WorkingMessage } from "../../src/memory/working.ts";
 
 const HOUR = 60 * 60 * 1000;
 
@@ -27,10 +27,6 @@ function test(name: string, body: (memory: WorkingMemory) => void): void {
     }
   });
 }
-
-Deno.test("the limits are those of the source system: 20 messages, 50 conversations, one hour", () => {
-  assert.deepEqual({ ...WORKING_LIMITS }, { messages: 20, conversations: 50, idleMs: HOUR });
-});
 
 test("WorkingMemory.recall() gives what was added, oldest first, and nothing of an unknown conversation", (memory) => {
   memory.add("a", [message("one"), message("two")], "en");

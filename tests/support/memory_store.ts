@@ -1,12 +1,14 @@
 /** The memory's database as tests use it: a folder of its own, the table in it, and ways to fill and search it. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { DatabaseSync } from "node:sqlite";
 import { codeOf } from "../../src/memory/code_index.ts";
 import { learnDocument, type Learned, type LearnOptions } from "../../src/memory/learn.ts";
 import { MemorySearch, type SearchQuery } from "../../src/memory/search.ts";
 import { unitVector } from "../../src/memory/vector_search.ts";
-import type { MemoryStore, MemoryStoreOptions, Realm } from "../../src/storage/memory.ts";
+import type { Episode, MemoryStore, MemoryStoreOptions, Realm } from "../../src/storage/memory.ts";
 import { MemoryTable } from "../../src/storage/memory_table.ts";
+import { queryValue } from "../../src/storage/sqlite.ts";
 import { createFolder } from "./program.ts";
 
 export const LEARNED: Realm = { kind: "learned_knowledge" };
@@ -85,6 +87,30 @@ export function giveVectors(store: MemoryStore, ref: string, vectors: ReadonlyMa
   });
   const [first] = made;
   if (first) store.vectors.put(store.vectors.modelId(ref, first.vector.length), made);
+}
+
+/** Keeps an exchange now, whatever was forgotten before. */
+export function addExchange(store: MemoryStore, episode: Episode): void {
+  store.addEpisode(episode, store.marks.forgotten);
+}
+
+/** How many passages have a vector, in both tables, of that model and length. */
+export function countVectors({ path }: MemoryStore, ref: string, dimensions: number): number {
+  const db = new DatabaseSync(path, { readOnly: true });
+  try {
+    const [codes = -1, vectors = -2] = ["vector_codes", "vectors"].map((table) =>
+      Number(queryValue(
+        db,
+        `SELECT count(*) FROM ${table} JOIN vector_models m ON m.id = model_id WHERE m.ref = ? AND m.dimensions = ?`,
+        ref,
+        dimensions,
+      ))
+    );
+    assert.equal(codes, vectors, "a code without its vector, or the other way round");
+    return vectors;
+  } finally {
+    db.close();
+  }
 }
 
 /** Which of the database's files hold these bytes. */

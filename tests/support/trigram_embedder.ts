@@ -1,5 +1,5 @@
 import { isFunctionWord, wordsOf } from "../../src/core/language.ts";
-import type { Embedder, EmbedderOptions } from "../../src/memory/embedding.ts";
+import type { Embedder, EmbedderOptions } from "../../src/memory/embedder.ts";
 
 const DIMENSIONS = 256;
 
