@@ -276,7 +276,9 @@ export class MemoryTable implements MemoryStore, Disposable {
   /** A program that deleted may have ended before it had tidied up; or it is at it, and nothing is left to do here. */
   #finishTidyingUp(): void {
     try {
+      if (!explaining(this.path, () => this.#index.untidy)) return;
       for (const _ of this.#tidyUp());
+      explaining(this.path, () => this.#emptyLog());
     } catch (error) {
       if (!(error instanceof StorageError) || error.problem !== "busy") throw error;
     }
