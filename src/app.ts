@@ -116,8 +116,9 @@ function startWatching(live: LiveConfig, log: Log): AsyncDisposable {
   };
 }
 
-/** The most a statement waits for another program that writes to the memory, in milliseconds. */
+/** The most a statement waits for another program that writes to the memory, in milliseconds, and when it is patient. */
 const MEMORY_WAIT_MS = 500;
+const PATIENT_WAIT_MS = 15_000;
 
 interface MindParts {
   readonly router: Router;
@@ -128,7 +129,10 @@ interface MindParts {
 }
 
 /** What remembers and converses. Opens nothing until it is used. */
-function createMind({ configDir, dataDir, seal }: AgentOptions, { router, events, parts, settings }: MindParts) {
+function createMind(
+  { configDir, dataDir, seal, patient }: AgentOptions,
+  { router, events, parts, settings }: MindParts,
+) {
   const warn = (code: string) => (message: string, remedy: string) =>
     events.emit("system.warning", { code, message, remedy });
   const memory = new Memory({
@@ -136,7 +140,7 @@ function createMind({ configDir, dataDir, seal }: AgentOptions, { router, events
     openStore: (path) =>
       new MemoryTable({
         path,
-        busyTimeoutMs: MEMORY_WAIT_MS,
+        busyTimeoutMs: patient ? PATIENT_WAIT_MS : MEMORY_WAIT_MS,
         onSetAside: (aside) =>
           warn("memory")(
             `The database ${path} was damaged: it is now ${aside}, and a new one was begun`,

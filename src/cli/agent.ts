@@ -14,6 +14,8 @@ export interface AgentOptions {
   readonly seal: Seal;
   /** Serves this profile instead of the one models.json names. */
   readonly profile?: string;
+  /** Waits for other programs that write to the memory rather than go on without: nobody waits for this one. */
+  readonly patient?: boolean;
   /** Reloads models.json when it changes, until the agent is disposed of. */
   readonly watch?: boolean;
 }

@@ -41,7 +41,7 @@ export function addLearn(program: Command, session: CurrentSession): void {
     )
     .action(async (paths: string[], options: LearnOptions) => {
       if (options.source !== undefined && !paths.includes("-")) throw sourceWithoutText();
-      await using agent = await session().open();
+      await using agent = await session().open({ patient: true });
       using stop = listenForStop();
       const report: Report = { learned: [], refused: [] };
       try {

@@ -38,7 +38,7 @@ function addSearch(memory: Command, session: CurrentSession): void {
     .option("--json", "print the passages as JSON and nothing else")
     .addHelpText("after", '\nExample:\n  django-agent memory search "boiler pressure" --limit 3')
     .action(async (query: string, { conversation, limit, json }: SearchOptions) => {
-      await using agent = await session().open();
+      await using agent = await session().open({ patient: true });
       using stop = listenForStop();
       const hits = await agent.memory.search({ text: query, realms: realmsFor(conversation), limit }, stop.signal);
       if (json) writeJson(hits.map(describeHit));
@@ -60,7 +60,7 @@ function addList(memory: Command, session: CurrentSession): void {
     .option("--json", "print it as JSON and nothing else")
     .addHelpText("after", "\nExample:\n  django-agent memory list")
     .action(async ({ json }: { json?: true }) => {
-      await using agent = await session().open();
+      await using agent = await session().open({ patient: true });
       const sources = agent.memory.sources();
       const stats = agent.memory.stats();
       if (json) {
@@ -99,7 +99,7 @@ function addForget(memory: Command, session: CurrentSession): void {
     .addHelpText("after", "\nExample:\n  django-agent memory forget --conversation terminal")
     .action(async (options: ForgetOptions) => {
       const what = forgettableOf(options);
-      const agent = await session().open(); // not `using`: see src/README.md, decisions
+      const agent = await session().open({ patient: true }); // not `using`: see src/README.md, decisions
       try {
         report(await agent.memory.forget(what), await findCopies(agent.memory.path), options);
       } finally {

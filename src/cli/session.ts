@@ -33,10 +33,11 @@ export class Session {
    * Wires the program together.
    * @throws ConfigError, AgentError with what is wrong and what to do.
    */
-  async open({ profile, watch = false }: OpenOptions = {}): Promise<Agent> {
+  async open({ profile, watch = false, patient = false }: OpenOptions = {}): Promise<Agent> {
     return await this.#composition.openAgent({
       ...this.#agentOptions,
       watch,
+      patient,
       ...(profile !== undefined && { profile }),
     });
   }
@@ -60,6 +61,8 @@ interface OpenOptions {
   readonly profile?: string | undefined;
   /** Reloads models.json when it changes. */
   readonly watch?: boolean;
+  /** Waits for other programs that write to the memory. */
+  readonly patient?: boolean;
 }
 
 /** Gives the session of the running command; it exists once the command begins. */

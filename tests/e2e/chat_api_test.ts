@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { until } from "../support/rig.ts";
 import { SERVE, serve } from "./served.ts";
+import { onTerminal } from "../support/terminal.ts";
 import { createWorld, KEYS, type World } from "./setup.ts";
 
 const ANSWER = "Hola, soy Django.";
@@ -173,9 +174,8 @@ Deno.test("chat --api counts in the ledger where it went, and asks no proxy", as
   assert.ok(entry.sent_bytes > 0 && entry.received_bytes > 0, JSON.stringify(entry));
 });
 
-Deno.test(
+onTerminal(
   "chat --api shows a terminal nothing but text, whatever the server sends",
-  { ignore: scriptMissing() },
   async () => {
     await using world = await createWorld();
     const evil = "\u001b]0;EVIL\u0007\u001b[2J\u009b31m";
@@ -205,7 +205,3 @@ Deno.test(
     for (const control of ["\u001b]0", "\u0007", "\u001b[2J", "\u009b"]) assert.ok(!stdout.includes(control), stdout);
   },
 );
-
-function scriptMissing(): boolean {
-  return new Deno.Command("sh", { args: ["-c", "command -v script"], stdout: "null" }).outputSync().code !== 0;
-}

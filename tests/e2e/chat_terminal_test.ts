@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { Running, RunOptions } from "../support/program.ts";
 import { until } from "../support/rig.ts";
+import { onTerminal } from "../support/terminal.ts";
 import { createWorld, type modelsFor, type World } from "./setup.ts";
 
 const ANSWER = "Hola, soy Django.";
@@ -54,17 +55,6 @@ const PAUSES = { kind: "answer", tokens: ["Había una", " vez ", "un gato"], gap
 function lastSaid(world: World): string {
   const messages = world.ollama.chats.at(-1)?.body.messages as { content: string }[] | undefined;
   return messages?.at(-1)?.content ?? "";
-}
-
-/** A test that needs a terminal, which not every system can make. */
-function onTerminal(name: string, fn: () => Promise<void>): void {
-  const missing = Deno.build.os !== "linux" || !hasScript();
-  Deno.test({ name: missing ? `${name} (skipped: \`script\` of util-linux is missing)` : name, ignore: missing, fn });
-}
-
-function hasScript(): boolean {
-  const { success, stdout } = new Deno.Command("sh", { args: ["-c", "script --version"] }).outputSync();
-  return success && new TextDecoder().decode(stdout).includes("util-linux");
 }
 
 onTerminal("chat on a terminal greets, prompts, streams the answer and sums it up; /quit ends it with 0", async () => {

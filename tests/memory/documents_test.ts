@@ -182,16 +182,6 @@ Deno.test("readDocument() tells of a file that is gone meanwhile, and of a folde
   await refusal(folder.path);
 });
 
-Deno.test("a file and a folder that may not be read are told", { ignore: !UNIX || Deno.uid() === 0 }, async () => {
-  await using folder = await createTree({ "a.md": "x", "sub/b.md": "x", "z.md": "x" });
-  await Deno.chmod(`${folder.path}/a.md`, 0);
-  await Deno.chmod(`${folder.path}/sub`, 0);
-  const all = await found(folder.path);
-  await Deno.chmod(`${folder.path}/sub`, 0o700);
-  assert.deepEqual(all.map((each) => each.replace(/:.*/, "")), ["a.md", "sub", "z.md"]);
-  assert.match((await refusal(`${folder.path}/a.md`)).problem, /PermissionDenied/);
-});
-
 Deno.test("a file that fails to be read is told", { ignore: Deno.build.os !== "linux" }, async () => {
   // Its memory, of which nothing lies at address 0: reading it fails for everybody.
   assert.match((await refusal("/proc/self/mem")).problem, /cannot be read/);
