@@ -42,6 +42,12 @@ interface Grounds {
   readonly web: readonly WebResult[] | null | undefined;
 }
 
+interface NoteOptions {
+  /** Whether the agent has come to its end, with words or without. */
+  readonly answered: boolean;
+  readonly recited?: boolean;
+}
+
 /** What was said, by whom, and what it could draw on. */
 interface Said {
   readonly silent: boolean;
@@ -147,7 +153,11 @@ export class Pipeline implements Chat {
     const { conversation_id, signal } = request;
     const mode = MODES[request.cognitive_mode];
     const turn = memory.beginTurn(conversation_id);
-    const language = this.#languageOf(request) ?? DEFAULT_LANGUAGE;
+    // What is only told from memory need not keep the language of the prompts before.
+    const asked = mode.thinks || this.#options.settings().language !== "auto"
+      ? undefined
+      : detectLanguage(request.message);
+    const language = asked ?? this.#languageOf(request) ?? DEFAULT_LANGUAGE;
     const { [language]: own } = await prompts.current();
     signal.throwIfAborted();
     const said = mode.thinks ? turn.history : []; // what the model is told anyway
@@ -174,7 +184,7 @@ export class Pipeline implements Chat {
   *#recite(request: ChatRequest, grounds: Grounds): Generator<ChatItem, Said, void> {
     const recalled = chooseMemories(grounds.recalled);
     const content = withoutWord(tellMemories(recalled, grounds.prompts.texts, grounds.language));
-    this.#note(request, grounds, content, { recited: true });
+    this.#note(request, grounds, content, { answered: true, recited: true });
     yield { type: "start" };
     yield { type: "delta", text: content };
     return { silent: false, content, response: null, history: [], recalled, web: undefined };
@@ -195,11 +205,13 @@ export class Pipeline implements Chat {
         }
       }
     } finally {
-      if (!response) this.#note(request, grounds, visible.shown.trim());
+      if (!response) this.#note(request, grounds, visible.shown.trim(), { answered: false });
     }
     if (!response) throw new Error("A stream ended without its response");
     const { silent, text, rest } = visible.end();
-    this.#note(request, grounds, text); // before the last of it goes out: whoever hangs up then has read it all
+    // Before the last of it goes out: whoever hangs up then has read it all. What was said to it is remembered also when
+    // it has nothing to say.
+    this.#note(request, grounds, text, { answered: true });
     this.#keep(request, grounds, text);
     if (rest !== "") yield { type: "delta", text: rest };
     const { history, notes: { recalled, web } } = parts;
@@ -276,23 +288,26 @@ export class Pipeline implements Chat {
     this.#ratios.learn(`${provider}/${model}`, messages, usage);
   }
 
-  /** Remembers the exchange as long as the conversation goes on. Silence is none, and neither is an empty answer. */
-  #note(request: ChatRequest, { turn }: Grounds, content: string, more: Pick<WorkingMessage, "recited"> = {}): void {
+  /** Remembers what was said, and the answer if there is one, as long as the conversation goes on. */
+  #note(request: ChatRequest, { turn }: Grounds, content: string, { answered, recited = false }: NoteOptions): void {
     const { memory } = this.#options;
-    const { conversation_id, message, user } = request;
-    if (content === "" || !memory.mayRemember(conversation_id, turn)) return;
+    const { conversation_id, user } = request;
+    if ((content === "" && !answered) || !memory.mayRemember(conversation_id, turn)) return;
     const at_ms = Date.now();
+    const said = { content: shorten(attribute(request), SAID_LETTERS), user_id: user?.id ?? null, at_ms, recited };
+    const reply = { content: shorten(content, SAID_LETTERS), user_id: null, at_ms, recited };
     memory.working.add(conversation_id, [
-      { role: "user", content: shorten(message, SAID_LETTERS), user_id: user?.id ?? null, at_ms },
-      { role: "assistant", content: shorten(content, SAID_LETTERS), user_id: null, at_ms, ...more },
+      { role: "user", ...said },
+      ...(content === "" ? [] : [{ role: "assistant" as const, ...reply }]),
     ], this.#languageOf(request));
   }
 
   /** Remembers it for good. */
-  #keep({ conversation_id, message, user }: ChatRequest, { turn }: Grounds, content: string): void {
+  #keep(request: ChatRequest, { turn }: Grounds, content: string): void {
+    const { conversation_id, user } = request;
     const { memory, settings } = this.#options;
     if (content === "" || !settings().remember_exchanges || !memory.mayRemember(conversation_id, turn)) return;
-    const text = [message, content].map((part) => `— ${shorten(part, KEPT_LETTERS)}`).join("\n");
+    const text = [attribute(request), content].map((part) => `— ${shorten(part, KEPT_LETTERS)}`).join("\n");
     memory.remember({ conversation_id, user_id: user?.id ?? null, text, at_ms: Date.now() }, turn);
   }
 }
@@ -302,6 +317,12 @@ const DEFAULT_LANGUAGE: Language = "es";
 
 function shorten(text: string, letters: number): string {
   return text.length <= letters ? text : `${cutText(text, letters)} …`;
+}
+
+/** A message with the name of whoever said it, where that is known and not in it already. */
+function attribute({ message, user }: ChatRequest): string {
+  const name = user === undefined ? "" : quoteName(user.name);
+  return name === "" || message.startsWith("[") ? message : `[${name}] ${message}`;
 }
 
 /** What a caller sends as the rest of the program may take it. */

@@ -4,7 +4,7 @@ import { once } from "../core/once.ts";
 import type { Message } from "../core/types.ts";
 import type { Recalled } from "../memory/recall.ts";
 import { lastMessages, type WorkingMessage } from "../memory/working.ts";
-import { quoteLines } from "./quote.ts";
+import { defuse, quoteLines } from "./quote.ts";
 import type { WebResult } from "./web_search.ts";
 import { lettersOf } from "./window.ts";
 
@@ -39,8 +39,8 @@ export interface Notes {
 export function layOut({ prompts, language, history, message, notes }: PromptParts): Message[] {
   return [
     { role: "system", content: `${prompts.persona}\n\n${prompts.rules}` },
-    ...history.map(({ role, content }): Message => ({ role, content })),
-    { role: "user", content: `${writeNotes(prompts.texts, language, notes)}\n${message}` },
+    ...history.map(({ role, content }): Message => ({ role, content: defuse(content) })),
+    { role: "user", content: defuse(`${writeNotes(prompts.texts, language, notes)}\n${message}`) },
   ];
 }
 

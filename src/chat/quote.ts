@@ -20,3 +20,23 @@ export function quoteName(name: string): string {
   const shown = letters.length > LONGEST_NAME ? `${letters.slice(0, LONGEST_NAME - 1).join("")}…` : plain;
   return shown.replace(/[[\]{}<>│`\\]/g, (sign) => `\\${sign}`);
 }
+
+/**
+ * Signs by which templates of models tell their parts apart (llama, Qwen, Gemma, Mistral, DeepSeek): a model takes them
+ * for what they are wherever they stand, past every quotation.
+ */
+const CONTROL_TOKENS = new RegExp(
+  [
+    String.raw`<(?=\|[\w ./-]{1,40}\|>)`,
+    String.raw`<(?=｜[^｜\n]{1,40}｜>)`,
+    String.raw`<(?=\/?(start_of_turn|end_of_turn|bos|eos|pad|unk|s)>)`,
+    String.raw`<(?=<\/?SYS>>)`,
+    String.raw`\[(?=\/?(INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])`,
+  ].join("|"),
+  "gi",
+);
+
+/** A text in which no template begins a part of its own: a blank after their first sign makes them plain text. */
+export function defuse(text: string): string {
+  return text.replace(CONTROL_TOKENS, "$& ");
+}

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { checkBaseUrl } from "../config/base_url.ts";
 import { AgentError, EXIT } from "../core/errors.ts";
 import { CHAT_ROLES, type CognitiveMode, type Role } from "../core/types.ts";
+import { plainName } from "../memory/documents.ts";
 import type { Agent } from "./agent.ts";
 import { readApiToken } from "./api_token.ts";
 import { ChatClient } from "./chat_client.ts";
@@ -22,10 +23,15 @@ interface ChatOptions {
 export function addChat(program: Command, session: CurrentSession): void {
   program.command("chat")
     .description("Talk to the agent; a line is a message, /help lists what else there is")
-    .option("--mode <number>", "1 everything, 2 memory and model, 3 memory alone", parseModeOption, 2)
+    .option(
+      "--mode <number>",
+      "1 everything, earlier talks too; 2 what was taught, and the model; 3 memory alone",
+      parseModeOption,
+      2,
+    )
     .addOption(new Option("--role <role>", "agent role whose model answers").choices(CHAT_ROLES))
-    .option("--conversation <id>", "go on with this conversation", "terminal")
-    .option("--profile <name>", "use this profile for this run")
+    .option("--conversation <id>", "go on with this conversation", parseConversation, "terminal")
+    .addOption(new Option("--profile <name>", "use this profile for this run").conflicts("api"))
     .option("--api <url>", "talk to a running `serve` instead of answering in this process")
     .addHelpText(
       "after",
@@ -39,7 +45,7 @@ export function addChat(program: Command, session: CurrentSession): void {
       const { conversation: conversationId, role, mode } = options;
       const client = new ChatClient({ post: await createPost(agent, api), conversationId, role });
       // Not `using`: see src/README.md, decisions.
-      const conversation = new Conversation(client, mode);
+      const conversation = new Conversation(client, { mode, id: conversationId });
       try {
         await conversation.hold();
       } finally {
@@ -62,9 +68,19 @@ function parseModeOption(text: string): CognitiveMode {
   return mode;
 }
 
+function parseConversation(text: string): string {
+  if (plainName(text) === "" || plainName(text) !== text) {
+    throw new InvalidArgumentError("It must be a name on one line.");
+  }
+  return text;
+}
+
 /** Not repeated in the message: it may hold a password. */
 function parseApi(text: string): string {
   const problem = checkBaseUrl(text, { local: true });
   if (!problem) return new URL(text).origin;
-  throw new AgentError(`Cannot use --api: ${problem.message}`, { exitCode: EXIT.usage, remedy: problem.remedy });
+  throw new AgentError(`Cannot use --api: ${problem.message}`, {
+    exitCode: EXIT.usage,
+    remedy: "Give the address that `serve` names, like http://127.0.0.1:8000.",
+  });
 }

@@ -12,6 +12,11 @@ const HISTORY = 500;
 /** What ends the program, answer or not. */
 const ENDING: readonly Deno.Signal[] = Deno.build.os === "windows" ? [] : ["SIGTERM", "SIGHUP"];
 
+export interface ConversationOptions {
+  readonly mode: CognitiveMode;
+  readonly id: string;
+}
+
 /** A conversation at the terminal, line by line; with a pipe in its place every line of it is a message. */
 export class Conversation {
   readonly #client: ChatClient;
@@ -19,6 +24,7 @@ export class Conversation {
   readonly #typed = Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
   readonly #shown = Deno.stdout.isTerminal();
   readonly #lines: Interface;
+  readonly #id: string;
   #mode: CognitiveMode;
   #last: HeardAnswer | undefined;
   /** The answer that is coming; undefined while nobody waits for one. */
@@ -28,9 +34,10 @@ export class Conversation {
   readonly #onInterrupt = () => this.#interrupt();
   readonly #onEnd = () => this.#stop();
 
-  constructor(client: ChatClient, mode: CognitiveMode) {
+  constructor(client: ChatClient, { mode, id }: ConversationOptions) {
     this.#client = client;
     this.#mode = mode;
+    this.#id = id;
     this.#lines = createInterface({
       input: process.stdin,
       output: process.stderr,
@@ -90,7 +97,7 @@ export class Conversation {
         return true;
       case "reset":
         await this.#client.reset();
-        tell("The conversation begins anew. What is kept of it goes with: memory forget --conversation ID");
+        tell(`The conversation begins anew. What is kept of it goes with: memory forget --conversation ${this.#id}`);
         return true;
       case "sources":
         tell(describeSources(this.#last));

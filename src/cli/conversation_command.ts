@@ -1,3 +1,4 @@
+import { printable } from "../core/format.ts";
 import { COGNITIVE_MODES, type CognitiveMode } from "../core/types.ts";
 
 /** What a line at the terminal asks for. */
@@ -8,7 +9,8 @@ export type LineCommand =
   | { readonly type: "unknown"; readonly problem: string };
 
 /** What /help says. */
-export const COMMAND_HELP = `/mode 1|2|3   1 everything and the web, 2 memory and model, 3 memory alone
+export const COMMAND_HELP =
+  `/mode 1|2|3   1 everything, earlier talks and the web too; 2 what was taught, and the model; 3 memory alone
 /sources      where the last answer comes from
 /reset        begin the conversation anew
 /quit         leave (so does Ctrl-D); Ctrl-C stops an answer
@@ -18,7 +20,7 @@ const COMMANDS = { "/reset": "reset", "/sources": "sources", "/quit": "quit", "/
 
 /** Reads a line. Only a slash at its very beginning makes a command. */
 export function parseLine(line: string): LineCommand {
-  if (line.trim() === "") return { type: "nothing" };
+  if (printable(line).trim() === "") return { type: "nothing" };
   if (line.startsWith("//")) return { type: "say", message: line.slice(1) };
   if (!line.startsWith("/")) return { type: "say", message: line };
   const [name = "", argument, ...more] = line.trim().toLowerCase().split(/\s+/);

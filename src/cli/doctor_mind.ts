@@ -1,3 +1,4 @@
+import { isLoopback } from "../core/address.ts";
 import { AgentError } from "../core/errors.ts";
 import type { Agent } from "./agent.ts";
 import { failWith, type Finding, ok, warn } from "./doctor_finding.ts";
@@ -9,6 +10,17 @@ export async function* checkMind(agent: Agent): AsyncGenerator<Finding> {
     return ok("prompts", "persona, rules and texts can be used");
   });
   yield await tryTo("memory database", async () => await describeMemory(agent));
+  const { searxng_url } = agent.config.models.chat;
+  if (searxng_url !== undefined) yield describeWebSearch(searxng_url, agent.seal.sealed);
+}
+
+function describeWebSearch(url: string, sealed: boolean): Finding {
+  if (!sealed || isLoopback(new URL(url).hostname)) return ok("web search", `mode 1 asks ${url}`);
+  return warn(
+    "web search",
+    `${url} is not on this machine, and a sealed run asks nobody else`,
+    "Run a SearXNG on this machine, or start with --cloud.",
+  );
 }
 
 async function describeMemory({ memory }: Agent): Promise<Finding> {

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { AgentError, describeFault, EXIT } from "../core/errors.ts";
 import { printable } from "../core/format.ts";
-import { findDocuments, MAX_DOCUMENT_BYTES, readDocument, type Unreadable } from "../memory/documents.ts";
+import { findDocuments, MAX_DOCUMENT_BYTES, plainName, readDocument, type Unreadable } from "../memory/documents.ts";
 import { type Document, type Learned, nameOfNote } from "../memory/learn.ts";
 import type { Memory } from "../memory/memory.ts";
 import { tell, writeJson } from "./output.ts";
@@ -35,12 +35,12 @@ export function addLearn(program: Command, session: CurrentSession): void {
     .option("--json", "print what was learned as JSON and nothing else")
     .addHelpText(
       "after",
-      "\nWhat has not changed is not learned twice; what was interrupted goes on where it was. Files of which only\n" +
-        "the name has changed are known already. To forget one: django-agent memory forget --source notes/garden.md" +
+      "\nWhat has not changed is not learned twice; what was interrupted goes on where it was. A file that is gone\n" +
+        "stays known until it is forgotten: django-agent memory forget --source notes/garden.md" +
         "\n\nExample:\n  django-agent learn notes/ README.md\n  pdftotext manual.pdf - | django-agent learn - --source boiler",
     )
     .action(async (paths: string[], options: LearnOptions) => {
-      if (options.source !== undefined && !paths.includes("-")) throw sourceWithoutText();
+      checkSource(paths, options.source);
       await using agent = await session().open({ patient: true });
       using stop = listenForStop();
       const report: Report = { learned: [], refused: [] };
@@ -85,7 +85,7 @@ async function learnPath(memory: Memory, path: string, run: Run): Promise<void> 
 async function readNote({ source, signal }: Run): Promise<Document | Unreadable> {
   try {
     const text = (await readStdin("The text", MAX_DOCUMENT_BYTES, signal)).replaceAll("\0", "");
-    return { name: source ?? nameOfNote(text), text, atMs: Date.now() };
+    return { name: source === undefined ? nameOfNote(text) : plainName(source), text, atMs: Date.now() };
   } catch (error) {
     if (!(error instanceof AgentError) || error.exitCode !== EXIT.data) throw error;
     return { path: "-", problem: error.message, remedy: error.remedy ?? "" };
@@ -102,9 +102,8 @@ async function learnOne(memory: Memory, document: Document, { signal, report }: 
   tell(`${learned.outcome.padEnd(9)}  ${name}${detailOf(learned)}`);
 }
 
-function detailOf({ outcome, known_as, passages, added }: Learned): string {
+function detailOf({ outcome, passages, added }: Learned): string {
   if (outcome === "unchanged") return "";
-  if (outcome === "duplicate") return `, known as ${printable(known_as)}`;
   return `, ${passages === 1 ? "1 passage" : `${passages} passages`}${
     added === passages ? "" : `, ${added} of them new`
   }`;
@@ -132,8 +131,13 @@ async function giveVectors(memory: Memory, signal: AbortSignal): Promise<void> {
   }
 }
 
-function sourceWithoutText(): AgentError {
-  return new AgentError("--source names the text from standard input, and none is read", {
+function checkSource(paths: readonly string[], source: string | undefined): void {
+  if (source === undefined) return;
+  if (plainName(source) === "") {
+    throw new AgentError("--source names nothing", { exitCode: EXIT.usage, remedy: "Give a name, like boiler." });
+  }
+  if (paths.includes("-")) return;
+  throw new AgentError("--source names the text from standard input, and none is read", {
     exitCode: EXIT.usage,
     remedy: "Add - to read it, or leave --source out: files are called by their path.",
   });
@@ -150,6 +154,6 @@ function conclude({ learned, refused }: Report, { json }: LearnOptions): void {
   const count = refused.length === 1 ? "One path was" : `${refused.length} paths were`;
   throw new ResultError(`${count} refused`, {
     exitCode: EXIT.data,
-    remedy: "See above for each; everything else has been learned.",
+    remedy: "See above for each; whatever else was named has been learned.",
   });
 }

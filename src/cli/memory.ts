@@ -2,13 +2,17 @@ import { basename, dirname, join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { AgentError, EXIT } from "../core/errors.ts";
 import { formatBytes, printable } from "../core/format.ts";
+import { nameOf } from "../memory/documents.ts";
 import { describeHit, type Hit, MOST_RESULTS, realmsFor, relevanceOf } from "../memory/search.ts";
-import type { Forgettable, Forgotten } from "../storage/memory.ts";
+import type { Forgettable, Forgotten, Source } from "../storage/memory.ts";
 import { paint, table, tell, writeJson, writeOut } from "./output.ts";
+import { ResultError } from "./result_error.ts";
 import type { CurrentSession } from "./session.ts";
 import { listenForStop } from "./stop.ts";
 
 const DEFAULT_LIMIT = 5;
+/** Conversations that are listed, the latest first. */
+const MOST_CONVERSATIONS = 100;
 
 /** `memory`: looking at what is remembered, and forgetting it. */
 export function addMemory(program: Command, session: CurrentSession): void {
@@ -63,11 +67,18 @@ function addList(memory: Command, session: CurrentSession): void {
       await using agent = await session().open({ patient: true });
       const sources = agent.memory.sources();
       const stats = agent.memory.stats();
+      const conversations = agent.memory.conversations(MOST_CONVERSATIONS).map(({ last_ms, ...each }) => ({
+        ...each,
+        last_at: new Date(last_ms).toISOString(),
+      }));
       if (json) {
-        return writeJson({ ...stats, sources: sources.map(({ name, hash }) => ({ name, complete: hash !== null })) });
+        const shown = sources.map(({ name, hash }) => ({ name, complete: hash !== null }));
+        return writeJson({ ...stats, sources: shown, conversations });
       }
       const rows = sources.map(({ name, hash }) => [printable(name), hash === null ? "interrupted" : "learned"]);
       if (rows.length > 0) writeOut(`${table([["source", "state"], ...rows])}\n`);
+      const held = conversations.map((each) => [printable(each.id), String(each.exchanges), each.last_at]);
+      if (held.length > 0) writeOut(`${table([["conversation", "exchanges", "last"], ...held], { from: 1, to: 1 })}\n`);
       const { learned_passages, episodes, vectors, file_bytes } = stats;
       const amounts = [
         count(learned_passages, "learned passage"),
@@ -101,18 +112,37 @@ function addForget(memory: Command, session: CurrentSession): void {
       const what = forgettableOf(options);
       const agent = await session().open({ patient: true }); // not `using`: see src/README.md, decisions
       try {
-        report(await agent.memory.forget(what), await findCopies(agent.memory.path), options);
+        const forgotten = await agent.memory.forget(withKnownName(agent.memory.sources(), what));
+        report(forgotten, await findCopies(agent.memory.path), options);
+        if (!("source" in what)) return;
+        if (forgotten.sources === 0) throw unknownSource(what.source);
+        if (agent.memory.stats().episodes > 0) {
+          tell("note: exchanges in which it may be quoted are kept; `memory list` names the conversations");
+        }
       } finally {
         await agent[Symbol.asyncDispose]();
       }
     });
 }
 
+/** A path may be written in several ways; files are known by one of them. */
+function withKnownName(sources: readonly Source[], what: Forgettable): Forgettable {
+  if (!("source" in what) || sources.some(({ name }) => name === what.source)) return what;
+  return { source: nameOf(what.source) };
+}
+
+function unknownSource(name: string): ResultError {
+  return new ResultError(`Nothing was learned from ${name}`, {
+    exitCode: EXIT.data,
+    remedy: "`memory list` names everything that was learned.",
+  });
+}
+
 function report(forgotten: Forgotten, copies: readonly string[], { json }: ForgetOptions): void {
   if (json) writeJson({ ...forgotten, copies });
   else writeOut(`forgotten: ${count(forgotten.passages, "passage")}, ${count(forgotten.sources, "source")}\n`);
   if (!forgotten.erased) {
-    tell("note: another program was reading, so old bytes still lie in the file beside the database");
+    tell("note: another program was reading, so old bytes still lie in the database's files");
     tell("→ Run the same again, or stop that program: they go as soon as nobody reads.");
   }
   for (const copy of copies) {

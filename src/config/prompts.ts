@@ -59,6 +59,8 @@ export const EMBEDDED_PROMPTS: Readonly<Record<string, string>> = {
   "texts.en.json": textsEn,
 };
 
+/** Letters of a file: persona and rules go with every message, and small models have room for 20,000 or so. */
+const MOST_LETTERS = 12_000;
 /** How often the files are looked at, in milliseconds. */
 const LOOK_MS = 1000;
 
@@ -132,7 +134,9 @@ export class PromptFiles {
 
   async #textOf(name: string): Promise<string> {
     const text = await readSmallFile(join(this.#dir, name), this.#dir) ?? EMBEDDED_PROMPTS[name] ?? "";
-    return text.replace(/^\uFEFF/, "").trim();
+    if (text.length <= MOST_LETTERS) return text.replace(/^\uFEFF/, "").trim();
+    const message = `It has ${text.length} letters; ${MOST_LETTERS} are the most that fit into a prompt`;
+    throw new ConfigError(join(this.#dir, name), [{ path: "", message, remedy: "Shorten it." }]);
   }
 }
 

@@ -26,10 +26,10 @@ export function formatBytes(bytes: number): string {
 
 /**
  * Text without the control characters (C0 but tab and newline, DEL, C1) that could move a terminal's cursor, change
- * its title or type for its user.
+ * its title or type for its user, and without those that turn the direction of what follows (UAX #9, 2.1 to 2.4).
  */
 export function printable(text: string): string {
-  return text.replace(/(?![\t\n])\p{Cc}/gu, "");
+  return text.replace(/(?![\t\n])\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, "");
 }
 
 /** The first `letters` of a text at most; never half a letter. */

@@ -77,8 +77,8 @@ export function createMemory(memory: Memory): OpenAPIHono {
     const text = content.toWellFormed().replaceAll("\0", "");
     const document = { name: source ?? nameOfNote(text), text, atMs: Date.now() };
     const learned = await memory.learn(document, { signal: c.req.raw.signal });
-    const { outcome, known_as, passages, added, added_ids } = learned;
-    return c.json({ source: known_as, outcome, passages, added, ids: [...added_ids] }, 200);
+    const { name, outcome, passages, added, added_ids } = learned;
+    return c.json({ source: name, outcome, passages, added, ids: [...added_ids] }, 200);
   });
   api.openapi(deleteRoute, async (c) => {
     const { id } = c.req.valid("param");

@@ -36,7 +36,7 @@ export const teachSchema = z.strictObject({
 
 export const taughtSchema = z.object({
   source: z.string().openapi({ description: "the name it is known under" }),
-  outcome: z.enum(["learned", "unchanged", "duplicate"]),
+  outcome: z.enum(["learned", "unchanged"]),
   passages: z.number(),
   added: z.number(),
   ids: z.array(z.number()).openapi({ description: "of the passages that are new" }),

@@ -65,7 +65,8 @@ function fenceAfter(line: string, fence: string | undefined): string | undefined
 }
 
 function joinHeadings(path: readonly string[]): string {
-  return cutText(path.filter((title) => title !== "").join(" > "), MOST_HEADING_LETTERS);
+  const titles = path.filter((title) => title !== "").join(" > ");
+  return cutText(titles.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " "), MOST_HEADING_LETTERS);
 }
 
 /** A longer line is text, whatever it begins with; one of many megabytes is not looked at as a whole. */

@@ -1,4 +1,4 @@
-import { join, relative, resolve } from "node:path";
+import { join, relative, resolve, sep } from "node:path";
 import { formatBytes } from "../core/format.ts";
 import type { Document } from "./learn.ts";
 
@@ -19,12 +19,12 @@ export const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
 
 /**
  * The files to learn at a path: itself, or everything with the right ending in a folder and below, by name. Hidden files
- * and folders are left out; links are followed, each folder once.
+ * and folders are left out; links are followed, each folder once, unless they lead out of the folder.
  */
 export async function* findDocuments(path: string): AsyncGenerator<Found> {
   const info = await look(path);
   if ("problem" in info) yield info;
-  else if (info.isDirectory) yield* walk(path, new Set());
+  else if (info.isDirectory) yield* walk(path);
   else if (!isText(path)) {
     yield {
       path,
@@ -63,17 +63,31 @@ function decodeText(bytes: Uint8Array): string | Omit<Unreadable, "path"> {
 }
 
 /** What a file is called in answers: relative to the folder the program runs in, where that is shorter. */
-function nameOf(path: string): string {
+export function nameOf(path: string): string {
   const name = relative(Deno.cwd(), resolve(path));
-  return (name === "" || name.startsWith("..") ? resolve(path) : name).replaceAll("\\", "/");
+  return plainName((name === "" || name.startsWith("..") ? resolve(path) : name).replaceAll("\\", "/"));
 }
 
-async function* walk(folder: string, seen: Set<string>): AsyncGenerator<Found> {
+/** A name on one line, without signs that nobody sees. */
+export function plainName(name: string): string {
+  return name.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ").trim();
+}
+
+/** Where a walk began, and the folders it has seen. */
+interface Walk {
+  /** The real path of its first folder. */
+  readonly root: string;
+  readonly seen: Set<string>;
+}
+
+async function* walk(folder: string, begun?: Walk): AsyncGenerator<Found> {
   let entries: Deno.DirEntry[];
+  let way: Walk;
   try {
     const real = await Deno.realPath(folder);
-    if (seen.has(real)) return; // a link that leads back
-    seen.add(real);
+    way = begun ?? { root: real, seen: new Set() };
+    if (way.seen.has(real)) return; // a link that leads back
+    way.seen.add(real);
     entries = await Array.fromAsync(Deno.readDir(folder));
   } catch (error) {
     yield { path: folder, ...describe(error, folder) };
@@ -83,9 +97,24 @@ async function* walk(folder: string, seen: Set<string>): AsyncGenerator<Found> {
     const path = join(folder, name);
     if (name.startsWith(".") || !(isDirectory || isSymlink || isText(name))) continue;
     const info = await look(path);
-    if (!("problem" in info) && info.isDirectory) yield* walk(path, seen);
+    if (isSymlink && !("problem" in info) && !await leadsInto(way.root, path)) yield outside(path);
+    else if (!("problem" in info) && info.isDirectory) yield* walk(path, way);
     else if (isText(name)) yield "problem" in info ? info : asFile(path, info);
   }
+}
+
+/** Whoever has somebody learn a folder may have put links into it to what is nobody's business. */
+async function leadsInto(root: string, path: string): Promise<boolean> {
+  const real = await Deno.realPath(path).catch(() => "");
+  return real === root || real.startsWith(root + sep);
+}
+
+function outside(path: string): Unreadable {
+  return {
+    path,
+    problem: "It is a link that leads out of the folder",
+    remedy: "Name what it leads to, if you want it learned.",
+  };
 }
 
 function byName(one: Deno.DirEntry, other: Deno.DirEntry): number {

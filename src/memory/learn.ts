@@ -15,10 +15,8 @@ export interface Document {
 /** How a document was learned. */
 export interface Learned {
   readonly name: string;
-  /** `unchanged`: it was known already; `duplicate`: it is, word for word, known under another name. */
-  readonly outcome: "learned" | "unchanged" | "duplicate";
-  /** The name it is known under. */
-  readonly known_as: string;
+  /** `unchanged`: it was known already, word for word. */
+  readonly outcome: "learned" | "unchanged";
   /** Passages it consists of now; 0 unless learned. */
   readonly passages: number;
   /** Passages among them that are new. */
@@ -51,13 +49,7 @@ export async function learnDocument(store: MemoryStore, document: Document, opti
   const { name, text, atMs } = document;
   const { signal, onProgress = () => {} } = options;
   const hash = hashOf(text);
-  const before = store.source(name);
-  const known = before?.hash === hash ? before : store.sourceWithHash(hash);
-  if (known) {
-    if (known.name !== name && before) await store.forget({ source: name }); // what it said until now
-    const outcome = known.name === name ? "unchanged" : "duplicate";
-    return { name, outcome, known_as: known.name, passages: 0, added: 0, added_ids: [] };
-  }
+  if (store.source(name)?.hash === hash) return { name, outcome: "unchanged", passages: 0, added: 0, added_ids: [] };
   const source = store.beginSource(name);
   const there = store.hashesOf(source);
   const kept = new Set<string>();
@@ -83,7 +75,7 @@ export async function learnDocument(store: MemoryStore, document: Document, opti
   await write();
   await store.completeSource(source, hash, kept);
   onProgress(1);
-  return { name, outcome: "learned", known_as: name, passages: kept.size, added: added.length, added_ids: added };
+  return { name, outcome: "learned", passages: kept.size, added: added.length, added_ids: added };
 }
 
 /** SHA-256, in hex. */

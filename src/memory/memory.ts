@@ -5,6 +5,7 @@ import type {
   Episode,
   Forgettable,
   Forgotten,
+  KeptConversation,
   MemoryKind,
   MemoryStats,
   MemoryStore,
@@ -185,6 +186,11 @@ export class Memory implements Disposable {
   /** Everything that was learned, by name. @throws StorageError */
   sources(): readonly Source[] {
     return this.#open().store.sources();
+  }
+
+  /** The conversations that exchanges are kept of, the latest first. @throws StorageError */
+  conversations(limit: number): readonly KeptConversation[] {
+    return this.#open().store.conversations(limit);
   }
 
   /** @throws StorageError */

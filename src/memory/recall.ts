@@ -66,9 +66,12 @@ export function dropRepeated(items: readonly Recalled[], said: readonly WorkingM
 
 /** What was found, as far as it has to do with what was asked. */
 export function recallHits(hits: readonly Hit[]): Recalled[] {
+  const texts = new Set<string>(); // the same may stand in two files
   return hits.flatMap((hit) => {
     const relevance = relevanceOf(hit);
-    return relevance === "none" ? [] : [{ ...hit.passage, relevant: relevance === "relevant" }];
+    if (relevance === "none" || texts.has(hit.passage.text)) return [];
+    texts.add(hit.passage.text);
+    return [{ ...hit.passage, relevant: relevance === "relevant" }];
   });
 }
 

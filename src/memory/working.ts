@@ -8,7 +8,7 @@ export interface WorkingMessage {
   readonly user_id: string | null;
   /** Epoch milliseconds. */
   readonly at_ms: number;
-  /** True for an answer that only told what was remembered: to remember that too would repeat it. */
+  /** True where only what was remembered was told: to remember question and answer too would repeat it. */
   readonly recited?: boolean;
 }
 

@@ -83,6 +83,14 @@ export interface Marks {
   readonly forgotten: number;
 }
 
+/** A conversation that exchanges are kept of. */
+export interface KeptConversation {
+  readonly id: string;
+  readonly exchanges: number;
+  /** Epoch milliseconds of the last one. */
+  readonly last_ms: number;
+}
+
 /** How much is remembered. */
 export interface MemoryStats {
   readonly sources: number;
@@ -164,7 +172,6 @@ export interface MemoryStore {
   /** Keeps an exchange, unless a person wanted something forgotten since `marks.forgotten` was as given. */
   addEpisode(episode: Episode, forgotten: number): void;
   source(name: string): Source | undefined;
-  sourceWithHash(hash: string): Source | undefined;
   /** Begins to learn a source, or to learn it anew; until `completeSource` it counts as incomplete. */
   beginSource(name: string): Source;
   /** Passages of a source that are there already, by their hash. */
@@ -181,6 +188,8 @@ export interface MemoryStore {
   forget(what: Forgettable): Promise<Forgotten>;
   /** Names of everything that was learned, by name. */
   sources(): readonly Source[];
+  /** The conversations that exchanges are kept of, the latest first. */
+  conversations(limit: number): readonly KeptConversation[];
   stats(): MemoryStats;
 }
 

@@ -12,7 +12,6 @@ const PASSAGES = `
     hash       TEXT,
     learned_ms INTEGER NOT NULL
   ) STRICT;
-  CREATE INDEX sources_by_hash ON sources (hash);
 
   CREATE TABLE memories (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,

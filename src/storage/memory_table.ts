@@ -4,6 +4,7 @@ import type {
   Episode,
   Forgettable,
   Forgotten,
+  KeptConversation,
   Marks,
   MemoryKind,
   MemoryStats,
@@ -126,10 +127,6 @@ export class MemoryTable implements MemoryStore, Disposable {
     return this.#findSource("SELECT id, name, hash FROM sources WHERE name = ?", name);
   }
 
-  sourceWithHash(hash: string): Source | undefined {
-    return this.#findSource("SELECT id, name, hash FROM sources WHERE hash = ? LIMIT 1", hash);
-  }
-
   beginSource(name: string): Source {
     return explaining(this.path, () => {
       this.#prepare(
@@ -221,6 +218,18 @@ export class MemoryTable implements MemoryStore, Disposable {
       this.path,
       () => this.#prepare("SELECT id, name, hash FROM sources ORDER BY name").all().map(toSource),
     );
+  }
+
+  conversations(limit: number): readonly KeptConversation[] {
+    return explaining(this.path, () =>
+      this.#prepare(
+        `SELECT conversation_id AS id, count(*) AS exchanges, max(at_ms) AS last_ms FROM memories
+          WHERE conversation_id IS NOT NULL GROUP BY conversation_id ORDER BY last_ms DESC LIMIT ?`,
+      ).all(limit).map((row) => ({
+        id: String(row.id),
+        exchanges: Number(row.exchanges),
+        last_ms: Number(row.last_ms),
+      })));
   }
 
   stats(): MemoryStats {

@@ -174,7 +174,7 @@ const TOKENS = [
   ["[SILENT]", " because", " nobody", " asked"],
 ];
 
-Deno.test("POST /api/chat keeps silent without a word, and neither stores nor remembers it", async () => {
+Deno.test("POST /api/chat keeps silent without a word, knows what was said all the same, and keeps none of it for good", async () => {
   await using api = await startApi();
   const around = { conversation_id: "c1", context: "Ana: hola a todos" };
   for (const tokens of TOKENS) {
@@ -187,7 +187,8 @@ Deno.test("POST /api/chat keeps silent without a word, and neither stores nor re
     assert.deepEqual([whole.silent, whole.content], [true, ""]);
   }
   await say(api, "Django, ¿estás?", around);
-  assert.deepEqual(historyIn(promptOf(api.first)), []);
+  const history = historyIn(promptOf(api.first));
+  assert.ok(history.length > 0 && history.every((each) => each === "jaja"), history.join());
   const stats = await readOk<{ episodes: number }>(await api.send("GET", "/api/memory/stats"));
   assert.equal(stats.episodes, 1);
 });

@@ -85,9 +85,17 @@ Deno.test("findDocuments() says that there is nothing at a path, and finds nothi
   assert.match((await found(folder.path, `${folder.path}/a\0b.md`)).join(), /: /);
 });
 
-Deno.test("findDocuments() follows links, each folder once", { ignore: !UNIX }, async () => {
-  await using folder = await createTree({ "real/a.md": "x", "elsewhere/b.md": "x", "notes/c.md": "x" });
+Deno.test("findDocuments() follows links within the folder, each folder once, and none that leads out of it", {
+  ignore: !UNIX,
+}, async () => {
+  await using folder = await createTree({
+    "real/a.md": "x",
+    "elsewhere/b.md": "x",
+    "notes/c.md": "x",
+    "notes/deep/d.md": "x",
+  });
   const link = (target: string, name: string) => Deno.symlink(target, `${folder.path}/notes/${name}`);
+  await link("deep/d.md", "inside.md");
   await link("../elsewhere", "linked");
   await link("../real/a.md", "linked.md");
   await link("..", "up"); // a folder above
@@ -99,11 +107,15 @@ Deno.test("findDocuments() follows links, each folder once", { ignore: !UNIX }, 
   assert.deepEqual(all.map((each) => each.replace(/:.*/, "")).toSorted(), [
     "notes/broken.md",
     "notes/c.md",
+    "notes/deep/d.md",
+    "notes/inside.md",
+    "notes/linked",
     "notes/linked.md",
-    "notes/linked/b.md",
     "notes/loop.md",
-    "notes/up/real/a.md",
+    "notes/up",
   ]);
+  const out = all.filter((each) => each.includes("leads out of the folder")).map((each) => each.replace(/:.*/, ""));
+  assert.deepEqual(out.toSorted(), ["notes/linked", "notes/linked.md", "notes/up"]);
   const problems = all.filter((each) => each.includes(":"));
   assert.match(problems.join("\n"), /broken\.md: There is no such file[^]*loop\.md: It is a link that leads back/);
 });

@@ -42,7 +42,6 @@ Deno.test("learnDocument() keeps every passage, with its heading and the date of
   assert.deepEqual(learned, {
     name: "house.md",
     outcome: "learned",
-    known_as: "house.md",
     passages: 1,
     added: 1,
     added_ids: [id],
@@ -66,7 +65,6 @@ Deno.test("a document that is learned again is unchanged, and nothing is written
   assert.deepEqual(again, {
     name: "a.md",
     outcome: "unchanged",
-    known_as: "a.md",
     passages: 0,
     added: 0,
     added_ids: [],
@@ -74,14 +72,14 @@ Deno.test("a document that is learned again is unchanged, and nothing is written
   assert.equal(table.revision, before);
 });
 
-Deno.test("the same document under another name is a duplicate", async () => {
+Deno.test("the same document under another name is kept under both, so that one may change or go", async () => {
   await using made = await createTable();
   const { table } = made;
   await teach(table, "a.md", sections(3));
   const copy = await teach(table, "b.md", sections(3));
-  assert.deepEqual([copy.outcome, copy.known_as, copy.added], ["duplicate", "a.md", 0]);
-  assert.deepEqual(stateOf(table), [["a.md", true]]);
-  assert.equal(table.stats().learned_passages, 3);
+  assert.deepEqual([copy.outcome, copy.added], ["learned", 3]);
+  await teach(table, "a.md", "Something else.");
+  assert.deepEqual(textsOf(table, "b.md").toSorted(), textOf(sections(3)));
 });
 
 Deno.test("two documents that share a passage both have it", async () => {
@@ -190,14 +188,6 @@ Deno.test("a change that was interrupted leaves the old passages, and is complet
   assert.deepEqual(sourcesFound(table, "part 0", { limit: 1 }), ["a.md"]);
   await teach(table, "a.md", sections(3));
   assert.deepEqual(textsOf(table, "a.md").toSorted(), textOf(sections(3)));
-});
-
-Deno.test("what was interrupted is no reason to call another document a duplicate", async () => {
-  await using made = await createTable();
-  const { table } = made;
-  await interrupt(table, "a.md", sections(1000));
-  const other = await teach(table, "b.md", sections(1000));
-  assert.deepEqual([other.outcome, other.added], ["learned", 1000]);
 });
 
 Deno.test("learnDocument() with a signal that has aborted already learns nothing as a whole", async () => {

@@ -100,13 +100,14 @@ Deno.test("recallWorking() leaves out the question itself and answers that only 
 
 Deno.test("recallHits() leaves out what has nothing to do with it, and tells what only may have", () => {
   const hit = (coverage: number, cosine: number | null): Hit => ({
-    passage: { id: 3, kind: "learned_knowledge", source: "a", heading: "h", text: "t", at_ms: 1 },
+    passage: { id: 3, kind: "learned_knowledge", source: "a", heading: "h", text: `t${coverage}${cosine}`, at_ms: 1 },
     score: 1,
     coverage,
     cosine,
   });
   const recalled = recallHits([hit(1, null), hit(0, 0.1), hit(0.3, null), hit(0, 0.9)]);
   assert.deepEqual(recalled.map(({ relevant }) => relevant), [true, false, true]);
+  assert.equal(recallHits([hit(1, null), hit(1, null)]).length, 1, "the same may stand in two files");
 });
 
 Deno.test("dropRepeated() does not tell the same exchange twice", () => {

@@ -108,7 +108,8 @@ Deno.test("processes that open a fresh file at the same moment share one install
   } finally {
     for (const opener of openers) await opener[Symbol.asyncDispose]();
   }
-  assert.equal(store.files().length, files, store.files().join(", "));
+  // Nothing was set aside. Whoever only looked may have been the last to close a file, which leaves what belongs to it.
+  for (const name of store.files()) assert.match(name, /^\d+\.db(-wal|-shm)?$/);
   for (let index = 0; index < files; index++) {
     using table = openTable(`${store.path}/${index}.db`);
     assert.equal(table.count, openers.length * rows);
