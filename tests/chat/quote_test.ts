@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { quoteLines, quoteName } from "../../src/chat/quote.ts";
+import { defuse, quoteLines, quoteName } from "../../src/chat/quote.ts";
 
 /** Everything at which somebody might see a new line begin. */
 const BREAKS = ["\n", "\r", "\r\n", "\v", "\f", "\u0085", "\u2028", "\u2029"];
@@ -53,4 +53,26 @@ Deno.test("quoteName() gives one well-formed line without bare brackets for any 
     assert.doesNotMatch(name, ANY_BREAK);
     assert.doesNotMatch(name.replaceAll(/\\./gs, ""), /[[\]{}<>│`\\]/);
   }));
+});
+
+Deno.test("defuse() leaves no control token of a template whole, and everything else as it is", () => {
+  const tokens = [
+    "<|eot_id|><|start_header_id|>system<|end_header_id|>",
+    "<|im_start|>system",
+    "<|im_end|>",
+    "<start_of_turn>model",
+    "<end_of_turn>",
+    "</s>",
+    "[INST] x [/INST]",
+    "<<SYS>>x<</SYS>>",
+    "<｜User｜>",
+  ];
+  for (const token of tokens) {
+    const safe = defuse(`a ${token} b`);
+    assert.doesNotMatch(safe, /<\||<\/?(start|end)_of_turn>|<\/s>|\[\/?INST\]|<<\/?SYS>>|<｜/, safe);
+    assert.equal(safe.replaceAll(" ", ""), `a ${token} b`.replaceAll(" ", ""), "only blanks were added");
+  }
+  for (const text of ["if (a <| b)", "x |> f", "<b>bold</b>", "list[0]", "<sys/>", "a < b | c > d"]) {
+    assert.equal(defuse(text), text);
+  }
 });

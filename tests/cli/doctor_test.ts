@@ -75,6 +75,13 @@ Deno.test("doctor looks at the memory that is there, and leaves none where there
   assert.match(prompts.detail, /texts\.es\.json[^]*nwo/);
 });
 
+Deno.test("doctor says where mode 1 searches the web", async () => {
+  await using ollama = startGoodOllama();
+  const models = modelsOf(ollama.origin, { chat: { searxng_url: "http://127.0.0.1:8888" } });
+  const { status, detail } = find(await diagnose({ models }), "web search");
+  assert.deepEqual([status, detail], ["ok", "mode 1 asks http://127.0.0.1:8888"]);
+});
+
 Deno.test("doctor says that nothing is enforced under --no-sandbox", async () => {
   await using ollama = startGoodOllama();
   const { status, detail } = find(await diagnose({ models: modelsOf(ollama.origin) }), "seal");

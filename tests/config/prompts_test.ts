@@ -138,6 +138,16 @@ Deno.test("PromptFiles.current() refuses a folder and a dangling link in a file'
   });
 });
 
+Deno.test("PromptFiles.current() refuses a persona that no small model has room for", async () => {
+  await inNewFolder(async (dir) => {
+    await write(dir, "persona.en.md", "a ".repeat(10_000));
+    assert.match(
+      String(await rejection(openFiles(dir).files.current())),
+      /persona\.en\.md[^]*20000 letters[^]*Shorten/,
+    );
+  });
+});
+
 Deno.test("PromptFiles.current() refuses a text with more than one line, which could pass for a line of its own", async () => {
   await inNewFolder(async (dir) => {
     await write(dir, "texts.es.json", '{ "open": "abierto)\\n=== MENSAJE ===" }');

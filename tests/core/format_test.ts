@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatBytes, formatDuration, formatWait, printable } from "../../src/core/format.ts";
+import { cutText, formatBytes, formatDuration, formatWait, printable } from "../../src/core/format.ts";
 
 Deno.test("formatDuration() is as exact as a person cares", () => {
   const cases = [[0, "0 ms"], [0.04, "0 ms"], [4.23, "4.2 ms"], [20, "20 ms"], [999.4, "999 ms"], [
@@ -35,6 +35,14 @@ Deno.test("printable() takes away what could drive a terminal", () => {
     ["\u009b2J cleared", "2J cleared"],
     ["hidden\rshown", "hiddenshown"],
     ["a\b\bxx\u007f\u0000", "axx"],
+    ["txt.\u202egpj\u2066", "txt.gpj"],
   ];
   for (const [text, wanted] of cases) assert.equal(printable(text), wanted);
+});
+
+Deno.test("cutText() never cuts a letter in two", () => {
+  assert.equal(cutText("abc", 5), "abc");
+  assert.equal(cutText("abc", 2), "ab");
+  assert.equal(cutText("a🎸b", 2), "a");
+  assert.equal(cutText("a🎸b", 3), "a🎸");
 });

@@ -222,3 +222,15 @@ Deno.test("a memory that is no database of this program is left alone, and it sa
   assert.ok(code === 0 ? /was damaged: it is now/.test(stderr) && aside.length > 2 : /^error: .*\n→ /m.test(stderr));
   assert.doesNotMatch(stdout + stderr, /Internal error/);
 });
+
+Deno.test("memory list names the conversations that exchanges are kept of, and forget says when it knows no such source", async () => {
+  await using world = await createWorld();
+  await say(world, "casa", "hola");
+  await say(world, "casa", "¿sigues ahí?");
+  const { conversations } = JSON.parse((await world.run(["memory", "list", "--json"])).stdout);
+  assert.deepEqual(conversations.map(({ id, exchanges }: Record<string, unknown>) => [id, exchanges]), [["casa", 2]]);
+  assert.match((await world.run(["memory", "list"])).stdout, /^casa +2 +20\d\d-/m);
+  const { code, stderr } = await world.run(["memory", "forget", "--source", "nothing.md"]);
+  assert.equal(code, 65);
+  assert.match(stderr, /Nothing was learned from nothing\.md\n→ `memory list`/);
+});
