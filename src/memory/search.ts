@@ -61,7 +61,7 @@ const WEIGHTS = { text: 1, vector: 1, recency: 0.05 };
 /** Relevance against novelty when the passages are chosen (maximal marginal relevance, Carbonell, Goldstein 1998). */
 const MMR_LAMBDA = 0.8;
 /** Ranking one match takes 1 µs: so many of a small memory, and this share of a large one, are ranked at most. */
-const RANKED = { least: 1000, share: 0.06 };
+const RANKED = { least: 800, share: 0.05 };
 
 /** Words whose counts are kept. */
 const MOST_COUNTS = 5000;

@@ -62,7 +62,7 @@ export class MemoryTable implements MemoryStore, Disposable {
     try {
       // What is deleted is overwritten, not only unlinked (sqlite.org/pragma.html#pragma_secure_delete).
       explaining(this.path, () => queryValue(this.#db, "PRAGMA secure_delete = ON"));
-      this.vectors = new VectorTable(this.#db, this.path);
+      this.vectors = new VectorTable(this.#db, this.#statements, this.path);
       this.#finishTidyingUp();
     } catch (error) {
       this.#db.close();
@@ -76,9 +76,8 @@ export class MemoryTable implements MemoryStore, Disposable {
 
   get revision(): string {
     return explaining(this.path, () => {
-      const others = Object.values(this.#prepare("PRAGMA data_version").get() ?? {})[0];
-      const own = Object.values(this.#prepare("SELECT total_changes()").get() ?? {})[0];
-      return `${others}.${own}`;
+      const others = this.#statements.count("PRAGMA data_version");
+      return `${others}.${this.#statements.count("SELECT total_changes()")}`;
     });
   }
 

@@ -1,4 +1,4 @@
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 
 /** Statements of one connection, each prepared once. Throws what SQLite throws. */
 export class Statements {
@@ -17,8 +17,13 @@ export class Statements {
     return prepared;
   }
 
-  /** The first value of the first row, which is a number. */
-  count(sql: string): number {
-    return Number(Object.values(this.prepare(sql).get() ?? {})[0]);
+  /** The first value of the first row; undefined when there is none. */
+  value(sql: string, ...values: SQLInputValue[]): unknown {
+    return Object.values(this.prepare(sql).get(...values) ?? {})[0];
+  }
+
+  /** The same where it is a number. */
+  count(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.value(sql, ...values));
   }
 }
