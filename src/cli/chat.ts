@@ -8,7 +8,7 @@ import { readApiToken } from "./api_token.ts";
 import { ChatClient } from "./chat_client.ts";
 import { Conversation } from "./conversation.ts";
 import { parseMode } from "./conversation_command.ts";
-import { createLocalPost, createRemotePost, type Post } from "./post.ts";
+import { createLocalPost, createRemotePost, type Post } from "./api_post.ts";
 import type { CurrentSession } from "./session.ts";
 
 interface ChatOptions {

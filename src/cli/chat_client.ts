@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { AgentError, EXIT, type ExitCode, exitCodeOf } from "../core/errors.ts";
 import { COGNITIVE_MODES, type CognitiveMode, type ErrorKind, type Role } from "../core/types.ts";
-import type { Post, Posted } from "./post.ts";
+import type { Post, Posted } from "./api_post.ts";
 
 /** What a conversation is held with. */
 export interface ChatClientOptions {

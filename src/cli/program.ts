@@ -4,33 +4,24 @@ import { AgentError, describeFault, EXIT, type ExitCode, NoAnswerError } from ".
 import { sealProcess } from "../privacy/egress.ts";
 import { printable } from "../core/format.ts";
 import type { Composition } from "./agent.ts";
-import { addAsk } from "./ask.ts";
-import { addChat } from "./chat.ts";
-import { addDoctor } from "./doctor.ts";
-import { addInit } from "./init.ts";
-import { addLearn } from "./learn.ts";
-import { addMemory } from "./memory.ts";
-import { addModels } from "./models.ts";
 import { ReaderGoneError, tell, writeJson, writeOut } from "./output.ts";
-import { addPrivacy } from "./privacy.ts";
-import { addUsage } from "./usage.ts";
 import { VERSION } from "./version.ts";
 import { ResultError } from "./result_error.ts";
-import { addServe } from "./serve.ts";
 import { type AddCommand, type CommonOptions, Session } from "./session.ts";
 
-const COMMANDS: readonly AddCommand[] = [
-  addServe,
-  addAsk,
-  addChat,
-  addLearn,
-  addMemory,
-  addModels,
-  addUsage,
-  addDoctor,
-  addPrivacy,
-  addInit,
-];
+/** Every command, in the order of `--help`. Only the one that is run is loaded: a short command starts fast. */
+const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  serve: async () => (await import("./serve.ts")).addServe,
+  ask: async () => (await import("./ask.ts")).addAsk,
+  chat: async () => (await import("./chat.ts")).addChat,
+  learn: async () => (await import("./learn.ts")).addLearn,
+  memory: async () => (await import("./memory.ts")).addMemory,
+  models: async () => (await import("./models.ts")).addModels,
+  usage: async () => (await import("./usage.ts")).addUsage,
+  doctor: async () => (await import("./doctor.ts")).addDoctor,
+  privacy: async () => (await import("./privacy.ts")).addPrivacy,
+  init: async () => (await import("./init.ts")).addInit,
+};
 
 /**
  * Runs the program once.
@@ -44,14 +35,15 @@ export async function runProgram(args: readonly string[], composition: Compositi
     if (!session) throw new Error("A command began before its session");
     return session;
   };
-  for (const add of COMMANDS) add(program, current);
+  const name = firstArgument(args) ?? "serve";
+  for (const add of await loadCommands(name)) add(program, current);
   program.hook("preAction", async (_, command) => {
     json = command.opts().json === true;
     const configNamed = program.getOptionValueSource("config") === "cli";
     session = await beginSession(composition, { ...command.optsWithGlobals<CommonOptions>(), configNamed });
   });
   try {
-    await program.parseAsync(namesCommand(args) ? [...args] : [...args, "serve"], { from: "user" });
+    await program.parseAsync(firstArgument(args) === undefined ? [...args, name] : [...args], { from: "user" });
     return EXIT.ok;
   } catch (error) {
     return report(error, json);
@@ -62,13 +54,21 @@ export async function runProgram(args: readonly string[], composition: Compositi
 const ALONE = new Set(["--cloud", "--no-sandbox"]);
 const WITH_VALUE = new Set(["--config", "--data"]);
 
-function namesCommand(args: readonly string[]): boolean {
+/** The name of a command, or whatever else stands in its place; undefined when nothing does. */
+function firstArgument(args: readonly string[]): string | undefined {
   for (let index = 0; index < args.length; index++) {
     const arg = args[index] ?? "";
     if (WITH_VALUE.has(arg)) index++;
-    else if (!ALONE.has(arg) && !/^--(config|data)=/.test(arg)) return true;
+    else if (!ALONE.has(arg) && !/^--(config|data)=/.test(arg)) return arg;
   }
-  return false;
+  return undefined;
+}
+
+/** The command of this name; all of them when there is none, for the help and for what was meant. */
+async function loadCommands(name: string): Promise<AddCommand[]> {
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (load) return [await load()];
+  return name === "--version" || name === "-V" ? [] : await Promise.all(Object.values(COMMANDS).map((each) => each()));
 }
 
 function createProgram(): Command {
