@@ -9,7 +9,12 @@ export class ReaderGoneError extends Error {
 
 /** Writes every byte of `text` to standard output, exactly as it is. */
 export function writeOut(text: string): void {
-  write(Deno.stdout, text);
+  write(Deno.stdout, encoder.encode(text));
+}
+
+/** Writes bytes to standard output. */
+export function writeBytes(bytes: Uint8Array): void {
+  write(Deno.stdout, bytes);
 }
 
 /** A line for the person at the keyboard, on standard error. */
@@ -20,7 +25,7 @@ export function tell(line: string): void {
 /** Writes to standard error, exactly as it is. Nobody can be told when that fails. */
 export function writeError(text: string): void {
   try {
-    write(Deno.stderr, text);
+    write(Deno.stderr, encoder.encode(text));
   } catch {
     // standard error is closed or full
   }
@@ -31,8 +36,7 @@ export function writeJson(value: unknown): void {
   writeOut(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  const bytes = encoder.encode(text);
+function write(stream: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): void {
   try {
     for (let written = 0; written < bytes.length;) written += stream.writeSync(bytes.subarray(written));
   } catch (error) {

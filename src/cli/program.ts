@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   serve: async () => (await import("./serve.ts")).addServe,
   ask: async () => (await import("./ask.ts")).addAsk,
   chat: async () => (await import("./chat.ts")).addChat,
+  post: async () => (await import("./post.ts")).addPost,
   learn: async () => (await import("./learn.ts")).addLearn,
   memory: async () => (await import("./memory.ts")).addMemory,
   models: async () => (await import("./models.ts")).addModels,
@@ -29,18 +30,22 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
  */
 export async function runProgram(args: readonly string[], composition: Composition): Promise<ExitCode> {
   let session: Session | undefined;
-  let json = args.includes("--json"); // also when the arguments cannot be understood
+  const name = firstArgument(args) ?? "serve";
+  // Also when the arguments cannot be understood. A payload is what `post` calls --json.
+  let json = args.includes(name === "post" ? "--json-output" : "--json");
   const program = createProgram();
   const current = () => {
     if (!session) throw new Error("A command began before its session");
     return session;
   };
-  const name = firstArgument(args) ?? "serve";
   for (const add of await loadCommands(name)) add(program, current);
   program.hook("preAction", async (_, command) => {
-    json = command.opts().json === true;
+    json = command.opts().json === true || command.opts().jsonOutput === true;
     const configNamed = program.getOptionValueSource("config") === "cli";
-    session = await beginSession(composition, { ...command.optsWithGlobals<CommonOptions>(), configNamed });
+    session = await beginSession(command.name(), composition, {
+      ...command.optsWithGlobals<CommonOptions>(),
+      configNamed,
+    });
   });
   try {
     await program.parseAsync(firstArgument(args) === undefined ? [...args, name] : [...args], { from: "user" });
@@ -91,17 +96,17 @@ Example:
   django-agent ask "Hola, ¿quién eres?"
 
 Exit codes: 0 done · 1 internal error · 64 wrong usage · 65 refused as bad data · 69 nothing could answer ·
-75 try later · 77 a permission or credential is missing · 78 configuration is wrong · 130 stopped (Ctrl-C)`;
+73 partly sent · 75 try later · 77 a permission or credential is missing · 78 configuration is wrong · 130 stopped (Ctrl-C)`;
 
 function parseFolder(text: string): string {
   if (text.trim() === "") throw new InvalidArgumentError("It must name a folder.");
   return text;
 }
 
-async function beginSession(composition: Composition, options: CommonOptions): Promise<Session> {
+async function beginSession(command: string, composition: Composition, options: CommonOptions): Promise<Session> {
   const seal = await sealProcess({
     cloud: options.cloud,
-    discord: false, // no command of this version talks to Discord
+    discord: command === "post",
     noSandbox: !options.sandbox,
     telemetry: readTelemetry(),
     loopbackIsDirect: exemptFromProxies(),

@@ -7,6 +7,7 @@ export const EXIT = {
   usage: 64,
   data: 65,
   unavailable: 69,
+  partial: 73,
   tempfail: 75,
   permission: 77,
   config: 78,

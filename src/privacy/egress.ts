@@ -59,6 +59,16 @@ export async function sealProcess(options: SealOptions): Promise<Seal> {
   return { sealed: true, sandboxed: true };
 }
 
+/**
+ * Gives up every host this program is granted by itself but one, `name:port`; without one, all of them. What a person
+ * granted beside them cannot be found out, and stays.
+ * @throws AgentError (exit 77) when one of them could still be reached.
+ */
+export async function keepOnlyHost(kept: string | undefined): Promise<void> {
+  const covers = (host: string) => host === kept || host === kept?.replace(/:\d+$/, "");
+  await revokeHosts([...CLOUD_HOSTS, ...DISCORD_HOSTS, ...LOOPBACK_HOSTS].filter((host) => !covers(host)));
+}
+
 /** What the sandbox says about each host right now. */
 export async function queryHosts(hosts: readonly string[]): Promise<HostGrant[]> {
   return await Promise.all(hosts.map(async (host) => ({ host, state: await isGranted(host) ? "allowed" : "denied" })));

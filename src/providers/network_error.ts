@@ -3,15 +3,31 @@ import { ProviderError } from "../core/errors.ts";
 import { howToAllow } from "../core/sandbox.ts";
 import type { Subject } from "./classify.ts";
 
+/** What is known of a request that was never answered. */
+export interface NetworkFailure {
+  /** True when our own sandbox refused the connection. */
+  readonly denied: boolean;
+  /** False when there never was a connection, so that nothing can have been sent. */
+  readonly connected: boolean;
+  /** For people, without any address; undefined when nothing is known. */
+  readonly reason: string | undefined;
+}
+
+/** Reads what a sender throws before any answer. */
+export function readNetworkError(error: unknown): NetworkFailure {
+  const causes = chain(error);
+  const reason = causes.map(reasonOf).find((each) => each !== undefined);
+  return { denied: causes.some(isDenied), connected: reason?.connected ?? true, reason: reason?.text };
+}
+
 /** Turns what a sender throws before any answer into a `ProviderError`: refused by our own sandbox, or unreachable. */
 export function classifyNetworkError(error: unknown, subject: Subject, origin: string): ProviderError {
   const { provider, model } = subject;
   const about = { provider, model, cause: error };
-  const causes = chain(error);
-  if (causes.some(isDenied)) return sandboxRefusal(subject, origin, error);
-  const reason = causes.map(reasonOf).find((text) => text !== undefined);
-  const detail = reason === undefined ? "" : `: ${reason.text}`;
-  const what = reason?.connected ? "gave no HTTP answer" : "cannot be reached";
+  const { denied, connected, reason } = readNetworkError(error);
+  if (denied) return sandboxRefusal(subject, origin, error);
+  const detail = reason === undefined ? "" : `: ${reason}`;
+  const what = reason !== undefined && connected ? "gave no HTTP answer" : "cannot be reached";
   return new ProviderError("unavailable", `Provider ${provider} ${what} at ${origin}${detail}.`, {
     ...about,
     remedy: subject.type === "ollama"
@@ -65,7 +81,8 @@ const CODES: Readonly<Record<string, string>> = {
 function reasonOfCode(code: string): Reason {
   if (code === "ECONNRESET") return { connected: true, text: "connection closed" };
   if (code.startsWith("HPE_")) return { connected: true, text: "what came is not HTTP" };
-  return { connected: false, text: CODES[code] ?? code };
+  const unreachable = Object.hasOwn(CODES, code) ? CODES[code] : undefined;
+  return { connected: unreachable === undefined, text: unreachable ?? code };
 }
 
 /** `fetch` gives the reason as text only: `… client error (Connect): tcp connect error: Connection refused (os error 111)`. */

@@ -1,0 +1,91 @@
+import { basename } from "node:path";
+import { describeAccess } from "../config/read_file.ts";
+import { AgentError, EXIT } from "../core/errors.ts";
+import { LIMITS } from "../discord/limits.ts";
+import type { Attachment, WebhookMessage } from "../discord/message.ts";
+import { hasContent, type PostOptions, usage } from "./post_options.ts";
+import { readStdin } from "./stdin.ts";
+
+/** Largest text that is posted, in bytes: some 8,000 messages. */
+const MAX_TEXT_BYTES = 16 * 1024 * 1024;
+
+/**
+ * The text to post: the argument, standard input for `-`, or a file. Standard input is also read when nothing else says
+ * what to post and it is no terminal. Undefined when options make the message.
+ * @throws AgentError (exit 64, 65 or 77) with what is wrong
+ */
+export async function readText(
+  argument: string | undefined,
+  options: PostOptions,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (options.file !== undefined && options.file !== "-") {
+    const bytes = await readInput(options.file, MAX_TEXT_BYTES, `Or let the shell read it: django-agent post - < FILE`);
+    return decode(bytes, options.file);
+  }
+  const isAsked = argument === "-" || options.file === "-";
+  if (argument !== undefined && !isAsked) return argument;
+  if (!isAsked && hasContent(options)) return undefined;
+  if (!isAsked && Deno.stdin.isTerminal()) {
+    throw usage(
+      "There is nothing to post",
+      'Give a text: django-agent post "Hola"; or - to read it from standard input.',
+    );
+  }
+  return await readStdin("The text", MAX_TEXT_BYTES, signal);
+}
+
+/** @throws AgentError (exit 65 or 77) naming the file that cannot be attached */
+export async function readAttachments(paths: readonly string[]): Promise<Attachment[]> {
+  const files: Attachment[] = [];
+  for (const path of paths) {
+    files.push({
+      name: basename(path),
+      bytes: await readInput(path, LIMITS.fileBytes, "Or copy it into this folder."),
+    });
+  }
+  return files;
+}
+
+/**
+ * A whole payload from a file, or from standard input for `-`. It pings nobody unless it says so itself.
+ * @throws AgentError (exit 65 or 77) with everything wrong about its shape, by field
+ */
+export async function readPayload(path: string, signal: AbortSignal): Promise<WebhookMessage> {
+  const text = path === "-" ? await readStdin("The payload", MAX_TEXT_BYTES, signal) : decode(
+    await readInput(path, MAX_TEXT_BYTES, "Or let the shell read it: django-agent post --json - < FILE"),
+    path,
+  );
+  const { parsePayload } = await import("../discord/payload.ts"); // only here is the schema library needed
+  return parsePayload(text);
+}
+
+async function readInput(path: string, maxBytes: number, orElse: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    const { isFile, size } = await Deno.stat(path); // first: a pipe would be waited for, without end
+    if (!isFile) throw unusable(`${path} is no file`, "Give the path of a file.");
+    if (size > maxBytes) throw unusable(`${path} has ${size} bytes, ${maxBytes} is the most`, "Shorten it.");
+    return await Deno.readFile(path);
+  } catch (error) {
+    if (error instanceof AgentError) throw error;
+    if (error instanceof Deno.errors.NotFound) throw unusable(`There is no file ${path}`, "Check the path.");
+    const { message, exitCode, remedy } = describeAccess(error, "read", path);
+    const isOutside = exitCode === EXIT.permission;
+    throw new AgentError(message, {
+      exitCode: isOutside ? EXIT.permission : EXIT.data,
+      remedy: isOutside ? `${remedy} ${orElse}` : remedy,
+    });
+  }
+}
+
+function decode(bytes: Uint8Array, path: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw unusable(`${path} is not UTF-8 text`, "Save it as UTF-8, or attach it with --attach.");
+  }
+}
+
+function unusable(message: string, remedy: string): AgentError {
+  return new AgentError(message, { exitCode: EXIT.data, remedy });
+}

@@ -1,0 +1,44 @@
+import { type Env, ENVIRONMENT } from "../config/env.ts";
+import { AgentError, EXIT } from "../core/errors.ts";
+import { checkApiUrl, parseWebhookUrl, type WebhookAddress } from "../discord/webhook_url.ts";
+import { usage } from "./post_options.ts";
+
+const DEFAULT_NAME = "DISCORD_WEBHOOK_URL";
+
+/**
+ * The webhook to post to.
+ * @param given what stands behind --webhook: an address, or the name of a variable that holds one
+ * @throws AgentError (exit 64, 77 or 78) that says where the address comes from and what is wrong, never the address
+ */
+export function findWebhook(given: string | undefined, env: Env): WebhookAddress {
+  const apiUrl = env.get("DISCORD_API_URL");
+  const apiProblem = apiUrl === undefined ? undefined : checkApiUrl(apiUrl);
+  if (apiProblem) throw unusable("DISCORD_API_URL", apiProblem);
+  const isAddress = given?.includes(":") || given?.includes("/");
+  const name = given === undefined || isAddress ? DEFAULT_NAME : nameOf(given);
+  const text = isAddress ? given : env.get(name);
+  if (text === undefined) throw missing(name);
+  const address = parseWebhookUrl(text, { apiUrl });
+  if (!("problem" in address)) return address;
+  if (!isAddress) throw unusable(name, address);
+  throw usage(`Cannot post to what --webhook names: ${address.problem}`, address.remedy);
+}
+
+function nameOf(given: string): string {
+  if (/^[A-Za-z_]\w*$/.test(given)) return given;
+  throw usage("--webhook is neither an address nor the name of a variable", `Leave it out to use ${DEFAULT_NAME}.`);
+}
+
+function missing(name: string): AgentError {
+  const isReadable = ENVIRONMENT.some((each) => each === name);
+  return new AgentError(`There is no webhook: ${name} is not set`, {
+    exitCode: EXIT.permission,
+    remedy: isReadable
+      ? `Put ${name}=https://discord.com/api/webhooks/… into .env: channel settings, Integrations, Webhooks.`
+      : `Put it into .env: of the environment this program may read nothing but what its sandbox lists.`,
+  });
+}
+
+function unusable(name: string, { problem, remedy }: { problem: string; remedy: string }): AgentError {
+  return new AgentError(`Cannot use ${name}: ${problem}`, { exitCode: EXIT.config, remedy });
+}

@@ -1,0 +1,76 @@
+import type { Command } from "commander";
+import { printable } from "../core/format.ts";
+import type { WebhookRequest } from "../discord/webhook_request.ts";
+import { writeBytes, writeJson, writeOut } from "./output.ts";
+
+/**
+ * Writes requests as they would go over the wire, the token of the address hidden: method and address, headers, an
+ * empty line, the body to its last byte, a line break. On a terminal the bytes of files are left out.
+ */
+export function printRequests(requests: readonly WebhookRequest[]): void {
+  const isTerminal = Deno.stdout.isTerminal();
+  for (const { method, shown, headers, body } of requests) {
+    const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\n`).join("");
+    writeOut(`${method} ${shown}\n${head}\n`);
+    if (isTerminal) writeOut(readable(body));
+    else writeBytes(body ?? new Uint8Array());
+    writeOut("\n");
+  }
+}
+
+/** The same as JSON; a body that is no text as base64. */
+export function printRequestsAsJson(requests: readonly WebhookRequest[]): void {
+  writeJson({
+    outcome: "dry_run",
+    requests: requests.map(({ method, shown, headers, body }) => {
+      const text = asText(body);
+      const encoded = text === undefined ? { body_base64: body?.toBase64() ?? "" } : { body: text };
+      return { method, url: shown, headers, ...encoded };
+    }),
+  });
+}
+
+function readable(body: Uint8Array | null): string {
+  const text = asText(body);
+  if (text !== undefined) return printable(text);
+  return `(${body?.length ?? 0} bytes with files; in a pipe they are written as they are)`;
+}
+
+function asText(body: Uint8Array | null): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body ?? new Uint8Array());
+  } catch {
+    return undefined;
+  }
+}
+
+export interface Continuation {
+  readonly skip: number;
+  readonly threadId: string | undefined;
+}
+
+/**
+ * The command line that posts the rest: the same options, with `--skip-parts`. A text stands for itself no more, it is
+ * to come on standard input; nor does an address behind --webhook, which holds a token.
+ */
+export function continueLine(command: Command, { skip, threadId }: Continuation): string {
+  const left = new Set(["skipParts", "threadId", "threadName", "webhook"]);
+  const words = command.options.filter((option) => {
+    const name = option.attributeName();
+    return !left.has(name) && command.getOptionValueSource(name) === "cli";
+  }).flatMap((option) => {
+    const value: unknown = command.getOptionValue(option.attributeName());
+    const values = Array.isArray(value) ? value : [value];
+    return values.map((each) => each === true ? `${option.long}` : `${option.long}=${quote(String(each))}`);
+  });
+  const webhook: unknown = command.getOptionValue("webhook");
+  if (typeof webhook === "string" && /^\w+$/.test(webhook)) words.push(`--webhook=${webhook}`);
+  if (threadId !== undefined) words.push(`--thread-id=${threadId}`);
+  const stdin = command.args.length > 0 || command.getOptionValue("file") === undefined ? ["-"] : [];
+  return ["django-agent post", ...stdin, ...words, `--skip-parts ${skip}`].join(" ");
+}
+
+/** For a POSIX shell. */
+function quote(text: string): string {
+  return /^[\w./:@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
