@@ -232,7 +232,7 @@ class PacedDelivery implements Delivery {
   #giveUp({ message, cause }: Outcome & { kind: "failed" }, failures: number, processed: boolean): DeliveryError {
     const tries = failures > 1 ? ` (${failures} tries)` : "";
     return new DeliveryError(
-      processed ? `${message}${tries}: it may have arrived all the same` : `${message}${tries}`,
+      processed ? `${message}${tries}; it may have arrived all the same` : `${message}${tries}`,
       {
         exitCode: EXIT.unavailable,
         remedy: processed ? LOOK_FIRST : "Check the network connection, and try again later.",
@@ -243,7 +243,7 @@ class PacedDelivery implements Delivery {
   }
 
   #late(): DeliveryError {
-    return new DeliveryError(`No answer from ${this.#who} within --timeout: it may have arrived all the same`, {
+    return new DeliveryError(`No answer from ${this.#who} within --timeout; it may have arrived all the same`, {
       exitCode: EXIT.tempfail,
       remedy: LOOK_FIRST,
       mayHaveArrived: true,
@@ -280,7 +280,7 @@ function readId(value: unknown): string | undefined {
 }
 
 function stopped(mayHaveArrived: boolean): DeliveryError {
-  return new DeliveryError(mayHaveArrived ? "Stopped while it was sent: it may have arrived all the same" : "Stopped", {
+  return new DeliveryError(mayHaveArrived ? "Stopped while it was sent; it may have arrived all the same" : "Stopped", {
     exitCode: EXIT.interrupted,
     remedy: mayHaveArrived ? LOOK_FIRST : undefined,
     mayHaveArrived,
