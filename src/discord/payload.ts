@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { readJsonText } from "../config/json_text.ts";
 import { formatPath } from "../config/words.ts";
 import { AgentError, EXIT } from "../core/errors.ts";
 import { MENTION_KINDS, NO_MENTIONS, type WebhookMessage } from "./message.ts";
@@ -56,15 +57,9 @@ export function parsePayload(json: string): WebhookMessage {
 }
 
 function read(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch (error) {
-    // The rest of the message quotes the text.
-    const [, line, column] = /\(line (\d+) column (\d+)\)/.exec(String(error)) ?? [];
-    throw refused([
-      line === undefined ? "It is not JSON, or breaks off" : `It is not JSON: line ${line}, column ${column}`,
-    ]);
-  }
+  const { value, problems } = readJsonText(json);
+  if (problems.length > 0) throw refused(problems.map(({ path, message }) => `${path || "The payload"}: ${message}`));
+  return value;
 }
 
 function describe(issue: z.core.$ZodIssue): string[] {

@@ -65,13 +65,24 @@ class TextSplitter implements Splitter {
 
   next(limit: number): string {
     if (limit < LEAST_LIMIT) throw new RangeError(`A part needs room for at least ${LEAST_LIMIT} units`);
-    const from = this.#at;
+    const from = this.#skipEmptyEnd(limit);
+    this.#at = from;
+    if (this.done) return "";
     const reopened = this.#blockAround(from);
     const opening = reopened ? `${FENCE}${reopened.language}\n` : "";
     const cut = this.#cut(from, from + limit - opening.length, limit);
     const piece = this.#text.slice(from, cut);
     this.#at = cut;
     return opening + piece + (this.#blockAround(cut) ? closingOf(piece) : "");
+  }
+
+  /** Where the next part begins: behind what is left of a block, if that shows nothing and has been closed already. */
+  #skipEmptyEnd(limit: number): number {
+    const block = this.#blockAround(this.#at);
+    const end = Math.min(block?.end ?? 0, this.#text.length);
+    const isShort = end - this.#at <= limit; // looking further would cost too much, and gain one empty part
+    if (!block || !isShort || !isBlank(this.#text.slice(this.#at, block.end - FENCE.length))) return this.#at;
+    return end;
   }
 
   /** Where the part from `from` ends: at `to` at the latest, the fence that may have to follow included. */

@@ -106,9 +106,11 @@ Deno.test("splitText() moves a code block as a whole to the next part when it fi
 });
 
 Deno.test("splitText() does not open a block again only to close it", () => {
-  for (let length = 1970; length < 2000; length++) {
-    const parts = splitText(`\`\`\`\n${"x".repeat(length)}\n\`\`\`\n${prose(300)}`);
-    for (const part of parts) assert.doesNotMatch(part, /```\s*```/, String(length));
+  for (const ending of ["\n```", "\n\n```", "\r\n```", " \n \n```", "\n\n"]) {
+    for (let length = 1960; length < 2000; length++) {
+      const parts = splitText(`\`\`\`\n${"x".repeat(length)}${ending}\n${ending.includes("`") ? prose(300) : ""}`);
+      for (const part of parts) assert.doesNotMatch(part, /```\s*```/, `${length} ${JSON.stringify(ending)}`);
+    }
   }
 });
 
