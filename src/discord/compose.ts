@@ -1,4 +1,4 @@
-import { embedSize, LIMITS } from "./limits.ts";
+import { embedSize, LIMITS, picturesOf } from "./limits.ts";
 import type { Attachment, Embed, Post, WebhookMessage } from "./message.ts";
 import { createSplitter, isBlank, LEAST_LIMIT, splitText } from "./split.ts";
 
@@ -101,8 +101,8 @@ function placeFiles(groups: Group[], files: readonly Attachment[]): void {
   }
 }
 
-function shows({ image, thumbnail, author, footer }: Embed, { name }: Attachment): boolean {
-  return [image?.url, thumbnail?.url, author?.icon_url, footer?.icon_url].includes(`attachment://${name}`);
+function shows(embed: Embed, { name }: Attachment): boolean {
+  return picturesOf(embed).includes(`attachment://${name}`);
 }
 
 function hasRoomFor({ bytes }: Attachment, files: readonly Attachment[]): boolean {

@@ -50,6 +50,21 @@ export function findProblems({ message, files }: Post): LimitProblem[] {
   ];
 }
 
+/** Pictures that an embed shows of files that are not sent along. */
+export function findMissingFiles({ message: { embeds }, files }: Post): LimitProblem[] {
+  const names = new Set(files.map(({ name }) => `${FILE_SCHEME}${name}`));
+  return (embeds ?? []).flatMap((embed, index) => {
+    const missing = picturesOf(embed).find((url) => url.startsWith(FILE_SCHEME) && !names.has(url));
+    if (missing === undefined) return [];
+    return [{ field: `embeds[${index}]`, message: "It shows a file that is not sent along: --attach sends one" }];
+  });
+}
+
+/** Addresses of the pictures that an embed shows. */
+export function picturesOf({ image, thumbnail, author, footer }: Embed): string[] {
+  return [image?.url, thumbnail?.url, author?.icon_url, footer?.icon_url].filter((url) => typeof url === "string");
+}
+
 /** True for a message that Discord calls empty: no text, no embed, no file. */
 export function showsNothing({ message: { content, embeds }, files }: Post): boolean {
   return isBlank(content ?? "") && !embeds?.length && files.length === 0;
@@ -139,14 +154,15 @@ function nameProblems(field: string, text: string | null | undefined, most: numb
   return tooLong(field, text, most);
 }
 
-const WEB = /^https?:$/;
-const IMAGE = /^(https?|attachment):$/;
+const WEB = /^https?:\/\//i;
+/** Followed by the name of a file of the message, in whatever script. */
+const FILE_SCHEME = "attachment://";
+const IMAGE = /^(https?|attachment):\/\/./i;
 
 function urlProblems(field: string, url: string | null | undefined, schemes: RegExp): LimitProblem[] {
   if (url === null || url === undefined) return [];
-  const parsed = URL.parse(url);
-  if (!parsed || !schemes.test(parsed.protocol)) {
-    const also = schemes === IMAGE ? " or attachment://FILE" : "";
+  if (!schemes.test(url) || !url.startsWith(FILE_SCHEME) && !URL.canParse(url)) {
+    const also = schemes === IMAGE ? ` or ${FILE_SCHEME}FILE` : "";
     return [{ field, message: `It must be an address that begins with https:// or http://${also}` }];
   }
   return tooLong(field, url, LIMITS.url);

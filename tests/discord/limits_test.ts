@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { findProblems, showsNothing } from "../../src/discord/limits.ts";
+import { findMissingFiles, findProblems, showsNothing } from "../../src/discord/limits.ts";
 import { allowMentions, type Embed, type Post, type WebhookMessage } from "../../src/discord/message.ts";
 
 function problemsOf(message: WebhookMessage, files: Post["files"] = []): string[] {
@@ -130,4 +130,14 @@ Deno.test("showsNothing() knows a message that Discord would call empty", () => 
   assert.equal(showsNothing({ message: {}, files: [sized("f", 0)] }), false);
   assert.equal(showsNothing({ message: { embeds: [{ title: "t" }] }, files: [] }), false);
   assert.equal(showsNothing({ message: { content: "\u200b" }, files: [] }), false);
+});
+
+Deno.test("findMissingFiles() names embeds that show a file which is not sent along", () => {
+  const url = "attachment://ñ 1.png";
+  const message = { embeds: [{ title: "t" }, { image: { url } }, { footer: { text: "f", icon_url: url } }] };
+  assert.deepEqual(findMissingFiles({ message, files: [sized("ñ 1.png", 1)] }), []);
+  assert.deepEqual(findMissingFiles({ message, files: [sized("1.png", 1)] }).map(({ field }) => field), [
+    "embeds[1]",
+    "embeds[2]",
+  ]);
 });
