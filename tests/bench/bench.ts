@@ -4,6 +4,7 @@
  */
 import { renderTable } from "./measure.ts";
 import { benchMemory } from "./memory_bench.ts";
+import { benchPost } from "./post_bench.ts";
 import { benchRouter, createFastRouter } from "./router_bench.ts";
 import { startScript } from "./script.ts";
 import { benchServe } from "./serve_bench.ts";
@@ -17,6 +18,7 @@ const figures = [
   ...await benchUsage((book) => createFastRouter(origin, book)),
   ...await benchMemory(),
   ...await benchStartUp(origin),
+  ...await benchPost(),
   ...await benchServe(origin),
 ];
 const report = { machine: machine(), at: new Date().toISOString(), figures };

@@ -191,7 +191,7 @@ async function benchLearn(folder: string): Promise<Figure> {
   }
   const startedAt = performance.now();
   const args = ["--data", `${folder}/data`, "learn", "--no-vectors", notes];
-  const { code, stderr } = await programCommand(args, folder).output();
+  const { code, stderr } = await programCommand(args, { folder }).output();
   if (code !== 0) throw new Error(`learn ended with ${code}: ${new TextDecoder().decode(stderr)}`);
   return {
     what: "learn 10 MB of Markdown without vectors",

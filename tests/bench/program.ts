@@ -3,13 +3,19 @@ import project from "../../deno.json" with { type: "json" };
 const FOLDER = new URL("../..", import.meta.url).pathname;
 const PROGRAM = `${FOLDER}main.ts`;
 
-/** Runs the whole program as the tasks of deno.json do, and lets it use `folder` besides its own. */
-export function programCommand(args: readonly string[], folder?: string): Deno.Command {
+export interface CommandOptions {
+  /** A folder it may use besides its own. */
+  readonly folder?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Runs the whole program as the tasks of deno.json do. */
+export function programCommand(args: readonly string[], { folder, env = {} }: CommandOptions = {}): Deno.Command {
   const extra = folder === undefined ? [] : [`--allow-read=${FOLDER},${folder}`, `--allow-write=${folder}`];
   return new Deno.Command(Deno.execPath(), {
     args: [...taskFlags(), ...extra, PROGRAM, ...args],
     cwd: FOLDER,
-    env: { DENO_NO_UPDATE_CHECK: "1" },
+    env: { DENO_NO_UPDATE_CHECK: "1", ...env },
     stdout: "null",
     stderr: "piped",
   });

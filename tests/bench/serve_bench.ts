@@ -38,7 +38,7 @@ async function serve(provider: string): Promise<Served> {
   await Deno.writeTextFile(`${folder}/models.json`, JSON.stringify(configFor(provider)));
   const startedAt = performance.now();
   const args = ["--config", folder, "--data", `${folder}/data`, "serve", "--port", "0"];
-  const child = programCommand(args, folder).spawn();
+  const child = programCommand(args, { folder }).spawn();
   const lines = child.stderr.pipeThrough(new TextDecoderStream());
   let told = "";
   let origin: string | undefined;

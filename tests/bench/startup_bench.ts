@@ -52,7 +52,7 @@ async function repeat(once: () => Promise<Run>, rounds = ROUNDS): Promise<Run[]>
 
 async function run(args: readonly string[], folder: string): Promise<Run> {
   const startedAt = performance.now();
-  const child = programCommand(args, folder).spawn();
+  const child = programCommand(args, { folder }).spawn();
   const peak = watchPeak(child.pid);
   const { code, stderr } = await child.output();
   const wallMs = performance.now() - startedAt;

@@ -19,9 +19,16 @@ const QUIET: SealOptions = {
   loopbackIsDirect: true,
 };
 
-/** Seals a process that was started with these hosts, or with exactly these flags. */
-async function seal(grants: { net: readonly string[] } | { flags: string[] }, options: Partial<SealOptions> = {}) {
+/**
+ * Seals a process that was started with these hosts, or with exactly these flags; `kept` is what it keeps of its hosts
+ * afterwards, empty for none.
+ */
+async function seal(
+  grants: { net: readonly string[] } | { flags: string[] },
+  { kept, ...options }: Partial<SealOptions> & { kept?: string } = {},
+) {
   const flags = "flags" in grants ? grants.flags : [`--allow-net=${grants.net.join(",")}`];
+  const sealing = JSON.stringify({ ...QUIET, ...options });
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       "run",
@@ -31,10 +38,8 @@ async function seal(grants: { net: readonly string[] } | { flags: string[] }, op
       "--cached-only",
       ...flags,
       PROBE,
-      JSON.stringify({
-        ...QUIET,
-        ...options,
-      }),
+      sealing,
+      ...(kept === undefined ? [] : [kept]),
     ],
     env: { DENO_NO_UPDATE_CHECK: "1" },
   }).output();
@@ -69,6 +74,35 @@ Deno.test("sealProcess() keeps Discord for a run that talks to it, and nothing o
   const { seal: sealed, reachable } = await seal({ net: PROJECT_NET }, { discord: true });
   assert.deepEqual(sealed, { sealed: true, sandboxed: true });
   assert.deepEqual(reachable, [...DISCORD_HOSTS, OLLAMA]);
+});
+
+Deno.test("keepOnlyHost() leaves a process the one host that it posts to", async () => {
+  const cases: [kept: string, reachable: string[]][] = [
+    ["discord.com:443", ["discord.com:443"]],
+    [OLLAMA, [OLLAMA]],
+    ["127.0.0.1:3001", [OLLAMA]], // loopback is granted without a port
+    ["localhost:3001", []],
+    ["", []],
+  ];
+  for (const [kept, reachable] of cases) {
+    for (const cloud of [false, true]) {
+      assert.deepEqual((await seal({ net: PROJECT_NET }, { discord: true, cloud, kept })).reachable, reachable, kept);
+    }
+  }
+});
+
+Deno.test("keepOnlyHost() gives up nothing that a person granted beside the usual hosts", async () => {
+  const { reachable } = await seal({ net: [...PROJECT_NET, "example.com:443"] }, {
+    discord: true,
+    kept: "example.com:443",
+  });
+  assert.deepEqual(reachable, ["example.com:443"]);
+});
+
+Deno.test("the permission set of post allows Discord's API and no other host", async () => {
+  assert.deepEqual(project.permissions.post.net, ["discord.com:443"]);
+  const { seal: sealed, reachable } = await seal({ net: project.permissions.post.net }, { discord: true });
+  assert.deepEqual([sealed?.sealed, reachable], [true, ["discord.com:443"]]);
 });
 
 Deno.test("sealProcess() with --cloud keeps the clouds, says so, and still gives up Discord", async () => {

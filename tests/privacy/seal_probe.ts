@@ -1,6 +1,16 @@
-/** Seals its own process as the JSON on its command line says, and prints what came of it. */
+/**
+ * Seals its own process as the JSON on its command line says, gives up all hosts but the one that follows (all for an
+ * empty one), and prints what came of it.
+ */
 import { AgentError } from "../../src/core/errors.ts";
-import { CLOUD_HOSTS, DISCORD_HOSTS, queryHosts, type SealOptions, sealProcess } from "../../src/privacy/egress.ts";
+import {
+  CLOUD_HOSTS,
+  DISCORD_HOSTS,
+  keepOnlyHost,
+  queryHosts,
+  type SealOptions,
+  sealProcess,
+} from "../../src/privacy/egress.ts";
 
 /** Hosts outside the three lists that a test may have granted. */
 export const OTHER_HOSTS = ["127.0.0.1:11434", "status.groq.com:443", "example.com:443"];
@@ -25,7 +35,9 @@ async function attempt(options: SealOptions): Promise<Pick<Outcome, "seal" | "er
 }
 
 if (import.meta.main) {
-  const result = await attempt(JSON.parse(Deno.args[0] ?? ""));
+  const [options = "", kept] = Deno.args;
+  const result = await attempt(JSON.parse(options));
+  if (kept !== undefined) await keepOnlyHost(kept || undefined);
   const hosts = await queryHosts([...CLOUD_HOSTS, ...DISCORD_HOSTS, ...OTHER_HOSTS]);
   const reachable = hosts.filter(({ state }) => state === "allowed").map(({ host }) => host);
   const { state } = await Deno.permissions.query({ name: "import", host: "raw.githubusercontent.com:443" });
