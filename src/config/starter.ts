@@ -34,6 +34,12 @@ const ENV_TEXT = `# Secrets and addresses of django-agent. None is needed to sta
 # The token other machines need, if "serve" is to listen for them too, for example what "openssl rand -hex 32" prints.
 # DJANGO_API_TOKEN=
 
+# The webhook that "post" posts to: in Discord under channel settings, Integrations, Webhooks, Copy Webhook URL.
+# DISCORD_WEBHOOK_URL=
+
+# Another server that speaks Discord's API, if not Discord itself.
+# DISCORD_API_URL=
+
 # How much is logged: error, warn, info, debug.
 # DJANGO_LOG_LEVEL=
 `;
