@@ -1,10 +1,9 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
 import { AgentError, EXIT } from "../core/errors.ts";
 import { formatDuration, formatUsd, printable } from "../core/format.ts";
 import { CHAT_ROLES, type GenerateRequest, type ModelResponse, type Role } from "../core/types.ts";
 import type { Router } from "../router/router.ts";
+import { choice, createCommand, flag, option } from "./command.ts";
 import { tell, writeJson, writeOut } from "./output.ts";
-import type { CurrentSession } from "./session.ts";
 import { readStdin } from "./stdin.ts";
 import { listenForStop } from "./stop.ts";
 
@@ -23,32 +22,33 @@ interface AskOptions {
 }
 
 /** `ask`: one generation through the router. */
-export function addAsk(program: Command, session: CurrentSession): void {
-  program.command("ask")
-    .description("Ask once; the answer streams to standard output")
-    .argument("[prompt]", "the question; - reads it from standard input")
-    .addOption(new Option("--role <role>", "agent role whose model answers").choices(CHAT_ROLES))
-    .option("--model <provider/model>", "ask this model first instead of the role's")
-    .option("--profile <name>", "use this profile for this run")
-    .option("--system <text>", "system prompt")
-    .option("--temperature <number>", "0 is sober, 2 is wild", parseTemperature)
-    .option("--max-tokens <count>", "longest answer in tokens", parseCount)
-    .option("--json", "print the whole response as JSON and nothing else")
-    .option("--no-stream", "print the answer when it is complete; one that breaks off is begun again elsewhere")
-    .addHelpText(
-      "after",
-      '\nExample:\n  django-agent ask --role technical "What does SIGPIPE mean?"\n  cat notes.md | django-agent ask - --system "Summarise in five lines"',
-    )
-    .action(async (prompt: string | undefined, options: AskOptions) => {
-      const asked = requestOf(await promptOf(prompt), options);
-      await using agent = await session().open({ profile: options.profile });
-      using stop = listenForStop();
-      const request = { ...asked, signal: stop.signal };
-      if (options.json) writeJson(await agent.router.generate(request));
-      else if (options.stream) await streamAnswer(agent.router, request);
-      else printAnswer(await agent.router.generate(request));
-    });
-}
+export const ask = createCommand<AskOptions>({
+  brief: "Ask once; the answer streams to standard output",
+  takes: [{ label: "[prompt]", brief: "the question; - reads it from standard input" }],
+  options: {
+    role: choice("<role>", "agent role whose model answers", CHAT_ROLES),
+    model: option("<provider/model>", "ask this model first instead of the role's"),
+    profile: option("<name>", "use this profile for this run"),
+    system: option("<text>", "system prompt"),
+    temperature: option("<number>", "0 is sober, 2 is wild", { parse: parseTemperature }),
+    "max-tokens": option("<count>", "longest answer in tokens", { parse: parseCount }),
+    json: flag("print the whole response as JSON and nothing else"),
+    "no-stream": flag("print the answer when it is complete; one that breaks off is begun again elsewhere"),
+  },
+  examples: [
+    'django-agent ask --role technical "What does SIGPIPE mean?"',
+    'cat notes.md | django-agent ask - --system "Summarise in five lines"',
+  ],
+  async run(session, options, [prompt]) {
+    const asked = requestOf(await promptOf(prompt), options);
+    await using agent = await session.open({ profile: options.profile });
+    using stop = listenForStop();
+    const request = { ...asked, signal: stop.signal };
+    if (options.json) writeJson(await agent.router.generate(request));
+    else if (options.stream) await streamAnswer(agent.router, request);
+    else printAnswer(await agent.router.generate(request));
+  },
+});
 
 function requestOf(prompt: string, { role, model, system, temperature, maxTokens }: AskOptions): GenerateRequest {
   return {
@@ -125,13 +125,13 @@ function failures({ attempts }: ModelResponse): string {
 function parseTemperature(text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !(value >= 0 && value <= 2)) {
-    throw new InvalidArgumentError("It must be a number from 0 to 2.");
+    throw new RangeError("It must be a number from 0 to 2.");
   }
   return value;
 }
 
 function parseCount(text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("It must be a whole number above 0.");
+  if (!Number.isSafeInteger(value) || value < 1) throw new RangeError("It must be a whole number above 0.");
   return value;
 }

@@ -1,4 +1,3 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
 import { checkBaseUrl } from "../config/base_url.ts";
 import { AgentError, EXIT } from "../core/errors.ts";
 import { CHAT_ROLES, type CognitiveMode, type Role } from "../core/types.ts";
@@ -9,7 +8,8 @@ import { ChatClient } from "./chat_client.ts";
 import { Conversation } from "./conversation.ts";
 import { parseMode } from "./conversation_command.ts";
 import { createLocalPost, createRemotePost, type Post } from "./api_post.ts";
-import type { CurrentSession } from "./session.ts";
+import { choice, createCommand, option } from "./command.ts";
+import { refuseTogether } from "./usage_error.ts";
 
 interface ChatOptions {
   readonly mode: CognitiveMode;
@@ -20,39 +20,36 @@ interface ChatOptions {
 }
 
 /** `chat`: a conversation at the terminal. */
-export function addChat(program: Command, session: CurrentSession): void {
-  program.command("chat")
-    .description("Talk to the agent; a line is a message, /help lists what else there is")
-    .option(
-      "--mode <number>",
-      "1 everything, earlier talks too; 2 what was taught, and the model; 3 memory alone",
-      parseModeOption,
-      2,
-    )
-    .addOption(new Option("--role <role>", "agent role whose model answers").choices(CHAT_ROLES))
-    .option("--conversation <id>", "go on with this conversation", parseConversation, "terminal")
-    .addOption(new Option("--profile <name>", "use this profile for this run").conflicts("api"))
-    .option("--api <url>", "talk to a running `serve` instead of answering in this process")
-    .addHelpText(
-      "after",
-      "\nCtrl-C stops an answer, /quit or Ctrl-D the program. Lines from a pipe are answered one after the other." +
-        '\n\nExample:\n  django-agent chat\n  echo "¿Qué sabes del huerto?" | django-agent chat --mode 3',
-    )
-    .action(async (options: ChatOptions) => {
-      const api = options.api === undefined ? undefined : parseApi(options.api);
-      await using agent = await session().open({ profile: options.profile, watch: true });
-      await agent.chat.prepare();
-      const { conversation: conversationId, role, mode } = options;
-      const client = new ChatClient({ post: await createPost(agent, api), conversationId, role });
-      // Not `using`: see src/README.md, decisions.
-      const conversation = new Conversation(client, { mode, id: conversationId });
-      try {
-        await conversation.hold();
-      } finally {
-        conversation.close();
-      }
-    });
-}
+export const chat = createCommand<ChatOptions>({
+  brief: "Talk to the agent; a line is a message, /help lists what else there is",
+  options: {
+    mode: option("<number>", "1 everything, earlier talks too; 2 what was taught, and the model; 3 memory alone", {
+      parse: parseModeOption,
+      fallback: 2,
+    }),
+    role: choice("<role>", "agent role whose model answers", CHAT_ROLES),
+    conversation: option("<id>", "go on with this conversation", { parse: parseConversation, fallback: "terminal" }),
+    profile: option("<name>", "use this profile for this run"),
+    api: option("<url>", "talk to a running `serve` instead of answering in this process"),
+  },
+  notes: "Ctrl-C stops an answer, /quit or Ctrl-D the program. Lines from a pipe are answered one after the other.",
+  examples: ["django-agent chat", 'echo "¿Qué sabes del huerto?" | django-agent chat --mode 3'],
+  async run(session, options) {
+    refuseTogether("--profile", options.profile, "--api", options.api);
+    const api = options.api === undefined ? undefined : parseApi(options.api);
+    await using agent = await session.open({ profile: options.profile, watch: true });
+    await agent.chat.prepare();
+    const { conversation: conversationId, role, mode } = options;
+    const client = new ChatClient({ post: await createPost(agent, api), conversationId, role });
+    // Not `using`: see src/README.md, decisions.
+    const conversation = new Conversation(client, { mode, id: conversationId });
+    try {
+      await conversation.hold();
+    } finally {
+      conversation.close();
+    }
+  },
+});
 
 async function createPost(agent: Agent, api: string | undefined): Promise<Post> {
   if (api !== undefined) {
@@ -64,13 +61,13 @@ async function createPost(agent: Agent, api: string | undefined): Promise<Post> 
 
 function parseModeOption(text: string): CognitiveMode {
   const mode = parseMode(text);
-  if (mode === undefined) throw new InvalidArgumentError("It must be 1, 2 or 3.");
+  if (mode === undefined) throw new RangeError("It must be 1, 2 or 3.");
   return mode;
 }
 
 function parseConversation(text: string): string {
   if (plainName(text) === "" || plainName(text) !== text) {
-    throw new InvalidArgumentError("It must be a name on one line.");
+    throw new RangeError("It must be a name on one line.");
   }
   return text;
 }

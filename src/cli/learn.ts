@@ -1,13 +1,12 @@
-import type { Command } from "commander";
 import { AgentError, describeFault, EXIT } from "../core/errors.ts";
 import { printable } from "../core/format.ts";
 import { findDocuments, MAX_DOCUMENT_BYTES, plainName, readDocument, type Unreadable } from "../memory/documents.ts";
 import { type Document, type Learned, nameOfNote } from "../memory/learn.ts";
 import type { Memory } from "../memory/memory.ts";
+import { createCommand, flag, option } from "./command.ts";
 import { tell, writeJson } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { ResultError } from "./result_error.ts";
-import type { CurrentSession } from "./session.ts";
 import { readStdin } from "./stdin.ts";
 import { listenForStop } from "./stop.ts";
 
@@ -26,37 +25,35 @@ interface Report {
 }
 
 /** `learn`: teaches the agent what stands in files. */
-export function addLearn(program: Command, session: CurrentSession): void {
-  program.command("learn")
-    .description("Teach it Markdown and text files, whole folders of them, or standard input")
-    .argument("<path...>", "files and folders; - reads one text from standard input")
-    .option("--source <name>", "what the text from standard input is called; one of that name is replaced")
-    .option("--no-vectors", "do not ask the embeddings model; `serve` does later")
-    .option("--json", "print what was learned as JSON and nothing else")
-    .addHelpText(
-      "after",
-      "\nWhat has not changed is not learned twice; what was interrupted goes on where it was. A file that is gone\n" +
-        "stays known until it is forgotten: django-agent memory forget --source notes/garden.md" +
-        "\n\nExample:\n  django-agent learn notes/ README.md\n  pdftotext manual.pdf - | django-agent learn - --source boiler",
-    )
-    .action(async (paths: string[], options: LearnOptions) => {
-      checkSource(paths, options.source);
-      await using agent = await session().open({ patient: true });
-      using stop = listenForStop();
-      const report: Report = { learned: [], refused: [] };
-      try {
-        for (const path of paths) await learnPath(agent.memory, path, { ...options, ...stop, report });
-        if (options.vectors) await giveVectors(agent.memory, stop.signal);
-      } catch (error) {
-        if (!stop.signal.aborted) throw error;
-        throw new AgentError("Stopped; what has been learned so far is kept", {
-          exitCode: EXIT.interrupted,
-          remedy: "Run the same again: it goes on where it was.",
-        });
-      }
-      conclude(report, options);
-    });
-}
+export const learn = createCommand<LearnOptions>({
+  brief: "Teach it Markdown and text files, whole folders of them, or standard input",
+  takes: [{ label: "<path...>", brief: "files and folders; - reads one text from standard input" }],
+  options: {
+    source: option("<name>", "what the text from standard input is called; one of that name is replaced"),
+    "no-vectors": flag("do not ask the embeddings model; `serve` does later"),
+    json: flag("print what was learned as JSON and nothing else"),
+  },
+  notes: "What has not changed is not learned twice; what was interrupted goes on where it was. A file that is gone\n" +
+    "stays known until it is forgotten: django-agent memory forget --source notes/garden.md",
+  examples: ["django-agent learn notes/ README.md", "pdftotext manual.pdf - | django-agent learn - --source boiler"],
+  async run(session, options, paths) {
+    checkSource(paths, options.source);
+    await using agent = await session.open({ patient: true });
+    using stop = listenForStop();
+    const report: Report = { learned: [], refused: [] };
+    try {
+      for (const path of paths) await learnPath(agent.memory, path, { ...options, ...stop, report });
+      if (options.vectors) await giveVectors(agent.memory, stop.signal);
+    } catch (error) {
+      if (!stop.signal.aborted) throw error;
+      throw new AgentError("Stopped; what has been learned so far is kept", {
+        exitCode: EXIT.interrupted,
+        remedy: "Run the same again: it goes on where it was.",
+      });
+    }
+    conclude(report, options);
+  },
+});
 
 interface Run extends LearnOptions {
   readonly signal: AbortSignal;

@@ -1,4 +1,3 @@
-import type { Command } from "commander";
 import { setAssignment, setProfile } from "../config/edit.ts";
 import { isOllamaCloudName } from "../core/cloud_name.ts";
 import { AgentError, EXIT, withRemedy } from "../core/errors.ts";
@@ -9,102 +8,108 @@ import type { ModelInfo, Provider } from "../providers/provider.ts";
 import { findCloudModels, findModel, planChat, planEmbedding, resolveProfile } from "../router/chain.ts";
 import { isRefusal, providerOf, type Refusal } from "../router/snapshot.ts";
 import type { Agent } from "./agent.ts";
+import { createCommand, flag, type Group, option } from "./command.ts";
 import { paint, table, tell, writeJson, writeOut } from "./output.ts";
 import { ResultError } from "./result_error.ts";
-import type { CurrentSession } from "./session.ts";
 import { listenForStop } from "./stop.ts";
 
 /** Longest wait for the list of one provider in milliseconds. */
 const ANSWER_MS = 3000;
 
+interface ShowOptions {
+  readonly profile?: string;
+  readonly json?: true;
+}
+
+/** What `models` does alone. A command of its own, because options of `models` would be those of its commands too. */
+const list = createCommand<ShowOptions>({
+  brief: "Show providers and models; what `models` alone does",
+  options: {
+    profile: option("<name>", "show this profile instead of the active one"),
+    json: flag("print the table as JSON and nothing else"),
+  },
+  examples: ["django-agent models --profile balanced"],
+  async run(session, { profile, json }) {
+    await using agent = await session.open({ profile });
+    const rows = await listModels(agent);
+    if (json) writeJson({ profile: agent.router.snapshot.profile.name, models: rows });
+    else printModels(agent, rows);
+  },
+});
+
+const test = createCommand<ShowOptions>({
+  brief: "Send a trivial prompt to each model that chats, or to those of one provider",
+  takes: [{ label: "[provider]", brief: "a provider, or one model as provider/model" }],
+  options: {
+    profile: option("<name>", "test the models of this profile instead of the active one"),
+    json: flag("print the results as JSON and nothing else"),
+  },
+  examples: ["django-agent models test ollama"],
+  async run(session, { profile, json }, [target]) {
+    await using agent = await session.open({ profile });
+    using stop = listenForStop();
+    const results = [];
+    for (const ref of testTargets(agent, target)) {
+      const result = await testModel(agent, ref, stop.signal);
+      results.push(result);
+      if (!json) writeOut(`${describeTest(result)}\n`);
+    }
+    if (json) writeJson({ results });
+    if (results.every(({ ok }) => !ok)) {
+      throw new ResultError("No model passed its test", {
+        exitCode: results[0]?.exit_code ?? EXIT.unavailable,
+        remedy: "Run `doctor` to see what is wrong.",
+      });
+    }
+  },
+});
+
+const profile = createCommand({
+  brief: "Make a profile the active one; takes effect on the next call",
+  takes: [{ label: "<name>", brief: "a profile of models.json" }],
+  options: {},
+  examples: ["django-agent models profile privacy_mode"],
+  async run(session, _, [name = ""]) {
+    const { models, source } = await setProfile(session.options.config, name);
+    tell(`profile ${name} is active (${source})`);
+    const profile = resolveProfile(models, name);
+    const cloud = profile ? findCloudModels(models, profile) : [];
+    if (cloud.length > 0) {
+      tell(`note: it names models that run outside this network (${cloud.join(", ")}).`);
+      tell("They are only asked by a program started with --cloud; without it the local ones of the profile answer.");
+    }
+  },
+});
+
+const assign = createCommand({
+  brief: "Give a role a model: in the active profile if that names the role or *, else in general",
+  takes: [
+    { label: "<role>", brief: ROLES.join(", ") },
+    { label: "<model>", brief: "a model of models.json as provider/model" },
+  ],
+  options: {},
+  examples: ["django-agent models assign technical ollama/llama3.2"],
+  async run(session, _, [role = "", model = ""]) {
+    if (!isRole(role)) {
+      throw new AgentError(`There is no role "${printable(role)}"`, {
+        exitCode: EXIT.usage,
+        remedy: `Use one of: ${ROLES.join(", ")}.`,
+      });
+    }
+    const { source, models: { profile, profiles } } = await setAssignment(session.options.config, role, model);
+    const own = profiles[profile]?.assignments ?? {};
+    const where = role in own || (role !== "embeddings" && "*" in own) ? `in profile ${profile}` : "in general";
+    tell(`${role} is answered by ${model} ${where} (${source})`);
+  },
+});
+
 /** `models`: what is configured, what can answer, and the two changes people make most. */
-export function addModels(program: Command, session: CurrentSession): void {
-  const models = program.command("models")
-    .description("Show providers and models of the active profile, test them, or change profile and assignments")
-    .addHelpText("after", "\nExample:\n  django-agent models\n  django-agent models assign technical ollama/llama3.2");
-  addList(models, session);
-  addTest(models, session);
-  addProfile(models, session);
-  addAssign(models, session);
-}
-
-/** What `models` does alone. A command of its own, because options of `models` would swallow those of its commands. */
-function addList(models: Command, session: CurrentSession): void {
-  models.command("list", { isDefault: true })
-    .description("Show providers and models; what `models` alone does")
-    .option("--profile <name>", "show this profile instead of the active one")
-    .option("--json", "print the table as JSON and nothing else")
-    .addHelpText("after", "\nExample:\n  django-agent models --profile balanced")
-    .action(async ({ profile, json }: { profile?: string; json?: true }) => {
-      await using agent = await session().open({ profile });
-      const rows = await listModels(agent);
-      if (json) writeJson({ profile: agent.router.snapshot.profile.name, models: rows });
-      else printModels(agent, rows);
-    });
-}
-
-function addTest(models: Command, session: CurrentSession): void {
-  models.command("test")
-    .description("Send a trivial prompt to each model that chats, or to those of one provider")
-    .argument("[provider]", "a provider, or one model as provider/model")
-    .option("--profile <name>", "test the models of this profile instead of the active one")
-    .option("--json", "print the results as JSON and nothing else")
-    .addHelpText("after", "\nExample:\n  django-agent models test ollama")
-    .action(async (target: string | undefined, { profile, json }: { profile?: string; json?: true }) => {
-      await using agent = await session().open({ profile });
-      using stop = listenForStop();
-      const results = [];
-      for (const ref of testTargets(agent, target)) {
-        const result = await testModel(agent, ref, stop.signal);
-        results.push(result);
-        if (!json) writeOut(`${describeTest(result)}\n`);
-      }
-      if (json) writeJson({ results });
-      if (results.every(({ ok }) => !ok)) {
-        throw new ResultError("No model passed its test", {
-          exitCode: results[0]?.exit_code ?? EXIT.unavailable,
-          remedy: "Run `doctor` to see what is wrong.",
-        });
-      }
-    });
-}
-
-function addProfile(models: Command, session: CurrentSession): void {
-  models.command("profile")
-    .description("Make a profile the active one; takes effect on the next call")
-    .argument("<name>", "a profile of models.json")
-    .addHelpText("after", "\nExample:\n  django-agent models profile privacy_mode")
-    .action(async (name: string) => {
-      const { models, source } = await setProfile(session().options.config, name);
-      tell(`profile ${name} is active (${source})`);
-      const profile = resolveProfile(models, name);
-      const cloud = profile ? findCloudModels(models, profile) : [];
-      if (cloud.length > 0) {
-        tell(`note: it names models that run outside this network (${cloud.join(", ")}).`);
-        tell("They are only asked by a program started with --cloud; without it the local ones of the profile answer.");
-      }
-    });
-}
-
-function addAssign(models: Command, session: CurrentSession): void {
-  models.command("assign")
-    .description("Give a role a model: in the active profile if that names the role or *, else in general")
-    .argument("<role>", ROLES.join(", "))
-    .argument("<model>", "a model of models.json as provider/model")
-    .addHelpText("after", "\nExample:\n  django-agent models assign technical ollama/llama3.2")
-    .action(async (role: string, model: string) => {
-      if (!isRole(role)) {
-        throw new AgentError(`There is no role "${printable(role)}"`, {
-          exitCode: EXIT.usage,
-          remedy: `Use one of: ${ROLES.join(", ")}.`,
-        });
-      }
-      const { source, models: { profile, profiles } } = await setAssignment(session().options.config, role, model);
-      const own = profiles[profile]?.assignments ?? {};
-      const where = role in own || (role !== "embeddings" && "*" in own) ? `in profile ${profile}` : "in general";
-      tell(`${role} is answered by ${model} ${where} (${source})`);
-    });
-}
+export const models: Group = {
+  brief: "Show providers and models of the active profile, test them, or change profile and assignments",
+  commands: { list, test, profile, assign },
+  alone: list,
+  examples: ["django-agent models", "django-agent models assign technical ollama/llama3.2"],
+};
 
 interface ModelRow {
   readonly model: string;

@@ -3,7 +3,8 @@ import { describeAccess } from "../config/read_file.ts";
 import { AgentError, EXIT } from "../core/errors.ts";
 import { LIMITS } from "../discord/limits.ts";
 import type { Attachment, WebhookMessage } from "../discord/message.ts";
-import { hasContent, type PostOptions, usage } from "./post_options.ts";
+import { hasContent, type PostOptions } from "./post_options.ts";
+import { usageError } from "./usage_error.ts";
 import { readStdin } from "./stdin.ts";
 
 /** Largest text that is posted, in bytes: some 8,000 messages. */
@@ -27,7 +28,7 @@ export async function readText(
   if (argument !== undefined && !isAsked) return argument;
   if (!isAsked && hasContent(options)) return undefined;
   if (!isAsked && Deno.stdin.isTerminal()) {
-    throw usage(
+    throw usageError(
       "There is nothing to post",
       'Give a text: django-agent post "Hola"; or - to read it from standard input.',
     );

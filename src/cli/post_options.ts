@@ -1,4 +1,3 @@
-import { AgentError, EXIT } from "../core/errors.ts";
 import { COLOR_NAMES, DEFAULT_COLOR, parseColor } from "../discord/colors.ts";
 import type { Draft } from "../discord/compose.ts";
 import {
@@ -10,6 +9,7 @@ import {
   MENTION_KINDS,
   type WebhookMessage,
 } from "../discord/message.ts";
+import { usageError } from "./usage_error.ts";
 
 /** The options of `post`, as they were written. */
 export interface PostOptions {
@@ -93,20 +93,20 @@ const CONFLICTS: readonly (readonly [option: Name, others: readonly Name[], why:
 export function checkOptions(options: PostOptions, text: string | undefined): void {
   for (const [option, others, why] of CONFLICTS) {
     const other = options[option] !== undefined && others.find((name) => options[name] !== undefined);
-    if (other) throw usage(`${flagOf(option)} and ${flagOf(other)} cannot be given together: ${why}`);
+    if (other) throw usageError(`${flagOf(option)} and ${flagOf(other)} cannot be given together: ${why}`);
   }
   if (text !== undefined) {
     const taken = (["json", "delete", "file"] as const).find((name) => options[name] !== undefined);
-    if (taken) throw usage(`A text and ${flagOf(taken)} cannot be given together`);
+    if (taken) throw usageError(`A text and ${flagOf(taken)} cannot be given together`);
     if (options.embed && options.description !== undefined) {
-      throw usage(
+      throw usageError(
         "With --embed the text is the description, and --description gives another",
         "Leave one of them out.",
       );
     }
   }
   if (options.color !== undefined && !hasEmbed(options)) {
-    throw usage("--color is the colour of an embed, and there is none", "Add --embed.");
+    throw usageError("--color is the colour of an embed, and there is none", "Add --embed.");
   }
   if (options.authorUrl ?? options.authorIcon) requireOther(options, "author", "authorUrl", "authorIcon");
   if (options.footerIcon !== undefined) requireOther(options, "footer", "footerIcon");
@@ -115,7 +115,7 @@ export function checkOptions(options: PostOptions, text: string | undefined): vo
 function requireOther(options: PostOptions, wanted: Name, ...given: readonly Name[]): void {
   if (options[wanted] !== undefined) return;
   const flag = flagOf(given.find((name) => options[name] !== undefined) ?? wanted);
-  throw usage(`${flag} needs ${flagOf(wanted)}`, `Add ${flagOf(wanted)}, or leave ${flag} out.`);
+  throw usageError(`${flag} needs ${flagOf(wanted)}`, `Add ${flagOf(wanted)}, or leave ${flag} out.`);
 }
 
 /** True when the options alone make something to post, so that nothing needs to be read. */
@@ -198,7 +198,7 @@ function colorOf(text: string | undefined): number {
   if (text === undefined) return DEFAULT_COLOR;
   const color = parseColor(text);
   if (color !== undefined) return color;
-  throw usage("--color is no colour", `Write #5865F2, 0x5865F2 or one of: ${COLOR_NAMES.join(", ")}.`);
+  throw usageError("--color is no colour", `Write #5865F2, 0x5865F2 or one of: ${COLOR_NAMES.join(", ")}.`);
 }
 
 /** `name|value`, or `name|value|inline`; `\|` stands for a | in either. */
@@ -206,7 +206,9 @@ function parseField(text: string): EmbedField {
   const [name = "", ...rest] = text.split(/(?<!\\)\|/).map((part) => part.replaceAll("\\|", "|"));
   const inline = rest.length > 1 && rest.at(-1)?.trim().toLowerCase() === "inline";
   const value = (inline ? rest.slice(0, -1) : rest).join("|");
-  if (rest.length === 0) throw usage("A --field has no value", 'Write it like "name|value" or "name|value|inline".');
+  if (rest.length === 0) {
+    throw usageError("A --field has no value", 'Write it like "name|value" or "name|value|inline".');
+  }
   return { name: name.trim(), value: value.trim(), ...(inline && { inline }) };
 }
 
@@ -214,7 +216,7 @@ function parseTime(when: string | true): string {
   if (when === true || when === "now") return new Date().toISOString();
   const ms = /^\d{4}-\d{2}-\d{2}/.test(when) ? Date.parse(when) : NaN;
   if (!Number.isNaN(ms)) return new Date(ms).toISOString();
-  throw usage(
+  throw usageError(
     "--timestamp is followed by something that is no time",
     "Write a time like 2026-01-31T12:00:00Z, or --timestamp=now where a text follows.",
   );
@@ -225,10 +227,13 @@ export function skipOf({ skipParts, threadName }: PostOptions): number {
   if (skipParts === undefined) return 0;
   const count = Number(skipParts);
   if (!/^\d{1,6}$/.test(skipParts)) {
-    throw usage("--skip-parts must be a whole number", "Write how many are there already.");
+    throw usageError("--skip-parts must be a whole number", "Write how many are there already.");
   }
   if (count > 0 && threadName !== undefined) {
-    throw usage("--thread-name begins another thread, and the first messages are in one", "Name it with --thread-id.");
+    throw usageError(
+      "--thread-name begins another thread, and the first messages are in one",
+      "Name it with --thread-id.",
+    );
   }
   return count;
 }
@@ -238,21 +243,16 @@ export function timeoutOf({ timeout }: PostOptions): number | undefined {
   if (timeout === undefined) return undefined;
   const seconds = Number(timeout);
   if (timeout.trim() !== "" && seconds > 0 && seconds <= 86_400) return seconds * 1000;
-  throw usage("--timeout must be a number of seconds", "Write one above 0, a day (86400) at most.");
+  throw usageError("--timeout must be a number of seconds", "Write one above 0, a day (86400) at most.");
 }
 
 /** @throws AgentError (exit 64) */
 export function requireId(text: string, flag: string, what = "an id"): void {
   if (/^\d{1,20}$/.test(text)) return;
-  throw usage(`${flag} is not ${what}`, "An id is a number: developer mode of Discord, right click, Copy ID.");
+  throw usageError(`${flag} is not ${what}`, "An id is a number: developer mode of Discord, right click, Copy ID.");
 }
 
 /** `threadId` as it is written on the command line. */
-function flagOf(name: string): string {
+export function flagOf(name: string): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-}
-
-/** Wrong usage of the command line. */
-export function usage(message: string, remedy = "See `post --help`."): AgentError {
-  return new AgentError(message, { exitCode: EXIT.usage, remedy });
 }

@@ -1,4 +1,3 @@
-import type { Command } from "commander";
 import { isLoopback, isLoopbackOrPrivate } from "../core/address.ts";
 import { AgentError, EXIT } from "../core/errors.ts";
 import { formatWait } from "../core/format.ts";
@@ -26,7 +25,8 @@ const TIMES = { first: 120_000, further: 3000 };
 const USER_AGENT = `DiscordBot (https://django-agent.invalid, ${VERSION})`;
 
 export interface RunOptions {
-  readonly command: Command;
+  /** True when the text stands on the command line, or `-` for it. */
+  readonly hasText: boolean;
   readonly options: PostOptions;
   readonly address: WebhookAddress;
   readonly threadId: string | undefined;
@@ -191,15 +191,15 @@ class Report {
   }
 
   #continuation(skip: number): string {
-    const { threadId, options, command } = this.#run;
+    const { threadId, options, hasText } = this.#run;
     const begun = options.threadName === undefined ? undefined : this.#messages[0]?.channelId;
-    return continueLine(command, { skip, threadId: begun ?? threadId });
+    return continueLine(options, { hasText, skip, threadId: begun ?? threadId });
   }
 
   #advice(line: string, mayHaveArrived: boolean): string {
-    const { options, command } = this.#run;
+    const { options, hasText } = this.#run;
     const needs = [
-      ...(options.file === undefined || command.args.length > 0 ? [", with the same text on standard input"] : []),
+      ...(options.file === undefined || hasText ? [", with the same text on standard input"] : []),
       ...(options.webhook !== undefined && !/^\w+$/.test(options.webhook)
         ? [", with the webhook in DISCORD_WEBHOOK_URL"]
         : []),

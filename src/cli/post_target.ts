@@ -1,7 +1,7 @@
 import { type Env, ENVIRONMENT } from "../config/env.ts";
 import { AgentError, EXIT } from "../core/errors.ts";
 import { checkApiUrl, parseWebhookUrl, type WebhookAddress } from "../discord/webhook_url.ts";
-import { usage } from "./post_options.ts";
+import { usageError } from "./usage_error.ts";
 
 const DEFAULT_NAME = "DISCORD_WEBHOOK_URL";
 
@@ -21,12 +21,15 @@ export function findWebhook(given: string | undefined, env: Env): WebhookAddress
   const address = parseWebhookUrl(text, { apiUrl });
   if (!("problem" in address)) return address;
   if (!isAddress) throw unusable(name, address);
-  throw usage(`Cannot post to what --webhook names: ${address.problem}`, address.remedy);
+  throw usageError(`Cannot post to what --webhook names: ${address.problem}`, address.remedy);
 }
 
 function nameOf(given: string): string {
   if (/^[A-Za-z_]\w*$/.test(given)) return given;
-  throw usage("--webhook is neither an address nor the name of a variable", `Leave it out to use ${DEFAULT_NAME}.`);
+  throw usageError(
+    "--webhook is neither an address nor the name of a variable",
+    `Leave it out to use ${DEFAULT_NAME}.`,
+  );
 }
 
 function missing(name: string): AgentError {

@@ -1,6 +1,6 @@
-import type { Command } from "commander";
 import { printable } from "../core/format.ts";
 import type { WebhookRequest } from "../discord/webhook_request.ts";
+import { flagOf, type PostOptions } from "./post_options.ts";
 import { writeBytes, writeJson, writeOut } from "./output.ts";
 
 /**
@@ -45,6 +45,8 @@ function asText(body: Uint8Array | null): string | undefined {
 }
 
 export interface Continuation {
+  /** True when the text stood on the command line, or `-` for it. */
+  readonly hasText: boolean;
   readonly skip: number;
   readonly threadId: string | undefined;
 }
@@ -53,20 +55,14 @@ export interface Continuation {
  * The command line that posts the rest: the same options, with `--skip-parts`. A text stands for itself no more, it is
  * to come on standard input; nor does an address behind --webhook, which holds a token.
  */
-export function continueLine(command: Command, { skip, threadId }: Continuation): string {
-  const left = new Set(["skipParts", "threadId", "threadName", "webhook"]);
-  const words = command.options.filter((option) => {
-    const name = option.attributeName();
-    return !left.has(name) && command.getOptionValueSource(name) === "cli";
-  }).flatMap((option) => {
-    const value: unknown = command.getOptionValue(option.attributeName());
-    const values = Array.isArray(value) ? value : [value];
-    return values.map((each) => each === true ? `${option.long}` : `${option.long}=${quote(String(each))}`);
-  });
-  const webhook: unknown = command.getOptionValue("webhook");
-  if (typeof webhook === "string" && /^\w+$/.test(webhook)) words.push(`--webhook=${webhook}`);
+export function continueLine(options: PostOptions, { hasText, skip, threadId }: Continuation): string {
+  const { skipParts: _1, threadId: _2, threadName: _3, webhook, ...kept } = options;
+  const words = Object.entries(kept).flatMap(([name, value]: [string, string | true | readonly string[]]) =>
+    [value].flat().map((each) => each === true ? flagOf(name) : `${flagOf(name)}=${quote(each)}`)
+  );
+  if (webhook !== undefined && /^\w+$/.test(webhook)) words.push(`--webhook=${webhook}`);
   if (threadId !== undefined) words.push(`--thread-id=${threadId}`);
-  const stdin = command.args.length > 0 || command.getOptionValue("file") === undefined ? ["-"] : [];
+  const stdin = hasText || options.file === undefined ? ["-"] : [];
   return ["django-agent post", ...stdin, ...words, `--skip-parts ${skip}`].join(" ");
 }
 

@@ -1,23 +1,28 @@
-import type { Command } from "commander";
 import { formatBytes } from "../core/format.ts";
 import { createPrivacyReport, type PrivacyReport } from "../http/privacy_report.ts";
+import { createCommand, flag, option } from "./command.ts";
 import { paint, table, writeJson, writeOut } from "./output.ts";
-import type { CurrentSession } from "./session.ts";
+
+interface PrivacyOptions {
+  readonly profile?: string;
+  readonly json?: true;
+}
 
 /** `privacy`: what may leave this machine, what did, and why. */
-export function addPrivacy(program: Command, session: CurrentSession): void {
-  program.command("privacy")
-    .description("Show what may leave this machine, what did, and why")
-    .option("--profile <name>", "look at this profile instead of the active one")
-    .option("--json", "print the report as JSON and nothing else")
-    .addHelpText("after", "\nExample:\n  django-agent privacy\n  django-agent privacy --cloud --profile balanced")
-    .action(async ({ profile, json }: { profile?: string; json?: true }) => {
-      await using agent = await session().open({ profile });
-      const report = await createPrivacyReport(agent);
-      if (json) writeJson(report);
-      else printReport(report);
-    });
-}
+export const privacy = createCommand<PrivacyOptions>({
+  brief: "Show what may leave this machine, what did, and why",
+  options: {
+    profile: option("<name>", "look at this profile instead of the active one"),
+    json: flag("print the report as JSON and nothing else"),
+  },
+  examples: ["django-agent privacy", "django-agent privacy --cloud --profile balanced"],
+  async run(session, { profile, json }) {
+    await using agent = await session.open({ profile });
+    const report = await createPrivacyReport(agent);
+    if (json) writeJson(report);
+    else printReport(report);
+  },
+});
 
 function printReport(report: PrivacyReport): void {
   writeOut(`${headline(report)}\n`);

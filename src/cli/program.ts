@@ -1,109 +1,78 @@
-import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { exemptFromProxies, readTelemetry } from "../config/env.ts";
 import { AgentError, describeFault, EXIT, type ExitCode, NoAnswerError } from "../core/errors.ts";
 import { sealProcess } from "../privacy/egress.ts";
 import { printable } from "../core/format.ts";
 import type { Composition } from "./agent.ts";
+import { commonOptionsOf, type Group, isGroup, type Target } from "./command.ts";
+import { type CommandLine, firstWord, readCommandLine } from "./command_line.ts";
 import { ReaderGoneError, tell, writeJson, writeOut } from "./output.ts";
 import { VERSION } from "./version.ts";
 import { ResultError } from "./result_error.ts";
-import { type AddCommand, type CommonOptions, Session } from "./session.ts";
+import { type CommonOptions, Session } from "./session.ts";
 
 /** Every command, in the order of `--help`. Only the one that is run is loaded: a short command starts fast. */
-const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
-  serve: async () => (await import("./serve.ts")).addServe,
-  ask: async () => (await import("./ask.ts")).addAsk,
-  chat: async () => (await import("./chat.ts")).addChat,
-  post: async () => (await import("./post.ts")).addPost,
-  learn: async () => (await import("./learn.ts")).addLearn,
-  memory: async () => (await import("./memory.ts")).addMemory,
-  models: async () => (await import("./models.ts")).addModels,
-  usage: async () => (await import("./usage.ts")).addUsage,
-  doctor: async () => (await import("./doctor.ts")).addDoctor,
-  privacy: async () => (await import("./privacy.ts")).addPrivacy,
-  init: async () => (await import("./init.ts")).addInit,
+const COMMANDS: Readonly<Record<string, () => Promise<Target>>> = {
+  serve: async () => (await import("./serve.ts")).serve,
+  ask: async () => (await import("./ask.ts")).ask,
+  chat: async () => (await import("./chat.ts")).chat,
+  post: async () => (await import("./post.ts")).post,
+  learn: async () => (await import("./learn.ts")).learn,
+  memory: async () => (await import("./memory.ts")).memory,
+  models: async () => (await import("./models.ts")).models,
+  usage: async () => (await import("./usage.ts")).usage,
+  doctor: async () => (await import("./doctor.ts")).doctor,
+  privacy: async () => (await import("./privacy.ts")).privacy,
+  init: async () => (await import("./init.ts")).init,
 };
+/** What the program does without a command. */
+const DEFAULT_COMMAND = "serve";
 
 /**
  * Runs the program once.
  * @returns the exit code; every error has been told by then.
  */
 export async function runProgram(args: readonly string[], composition: Composition): Promise<ExitCode> {
-  let session: Session | undefined;
-  const name = firstArgument(args) ?? "serve";
-  // Also when the arguments cannot be understood. A payload is what `post` calls --json.
-  let json = args.includes(name === "post" ? "--json-output" : "--json");
-  const program = createProgram();
-  const current = () => {
-    if (!session) throw new Error("A command began before its session");
-    return session;
-  };
-  for (const add of await loadCommands(name)) add(program, current);
-  program.hook("preAction", async (_, command) => {
-    json = command.opts().json === true || command.opts().jsonOutput === true;
-    const configNamed = program.getOptionValueSource("config") === "cli";
-    session = await beginSession(command.name(), composition, {
-      ...command.optsWithGlobals<CommonOptions>(),
-      configNamed,
-    });
-  });
+  const word = firstWord(args);
+  // Known before the command line is understood. A payload is what `post` calls --json.
+  const json = args.includes(word === "post" ? "--json-output" : "--json");
   try {
-    await program.parseAsync(firstArgument(args) === undefined ? [...args, name] : [...args], { from: "user" });
+    await carryOut(readCommandLine(args, await loadCommands(word)), composition);
     return EXIT.ok;
   } catch (error) {
     return report(error, json);
   }
 }
 
-/** Options of the program that stand alone or with a value; with nothing but these it serves. */
-const ALONE = new Set(["--cloud", "--no-sandbox"]);
-const WITH_VALUE = new Set(["--config", "--data"]);
-
-/** The name of a command, or whatever else stands in its place; undefined when nothing does. */
-function firstArgument(args: readonly string[]): string | undefined {
-  for (let index = 0; index < args.length; index++) {
-    const arg = args[index] ?? "";
-    if (WITH_VALUE.has(arg)) index++;
-    else if (!ALONE.has(arg) && !/^--(config|data)=/.test(arg)) return arg;
-  }
-  return undefined;
+async function carryOut({ target, path, wanted, values, args }: CommandLine, composition: Composition): Promise<void> {
+  if (wanted === "version") return writeOut(`${VERSION}\n`);
+  if (wanted === "help" || isGroup(target)) return writeOut((await import("./help.ts")).formatHelp(path, target));
+  await target.run(await beginSession(path[0], composition, commonOptionsOf(values)), values, args);
 }
 
 /** The command of this name; all of them when there is none, for the help and for what was meant. */
-async function loadCommands(name: string): Promise<AddCommand[]> {
-  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (load) return [await load()];
-  return name === "--version" || name === "-V" ? [] : await Promise.all(Object.values(COMMANDS).map((each) => each()));
+async function loadCommands(word: string | undefined): Promise<Group> {
+  const name = word ?? DEFAULT_COMMAND;
+  const isVersion = name === "--version" || name === "-V";
+  const loaded = Object.entries(COMMANDS).filter(([each]) =>
+    Object.hasOwn(COMMANDS, name) ? each === name : !isVersion
+  );
+  const commands = Object.fromEntries(
+    await Promise.all(loaded.map(async ([each, load]): Promise<[string, Target]> => [each, await load()])),
+  );
+  const alone = word === undefined ? commands[DEFAULT_COMMAND] : undefined;
+  return {
+    brief: "A private agent on your own machine: one router in front of Ollama, with Groq and Gemini opt-in.",
+    commands,
+    ...(alone && !isGroup(alone) && { alone }),
+    examples: ['django-agent ask "Hola, ¿quién eres?"'],
+  };
 }
 
-function createProgram(): Command {
-  return new Command("django-agent")
-    .description("A private agent on your own machine: one router in front of Ollama, with Groq and Gemini opt-in.")
-    .version(VERSION)
-    .option("--config <dir>", "folder of models.json", parseFolder, "./config")
-    .option("--data <dir>", "folder for what the program writes", parseFolder, "./data")
-    .option("--cloud", "let this run reach the cloud providers of its profile", false)
-    .option("--no-sandbox", "go on although Deno's sandbox is off; nothing is sealed then")
-    .configureHelp({ showGlobalOptions: true, helpWidth: 100 })
-    .showHelpAfterError("(add --help for the options and an example)")
-    .exitOverride()
-    .configureOutput({ writeOut, writeErr: (text) => tell(printable(text.trimEnd())) })
-    .addHelpText("after", HELP_END);
-}
-
-const HELP_END = `
-Example:
-  django-agent ask "Hola, ¿quién eres?"
-
-Exit codes: 0 done · 1 internal error · 64 wrong usage · 65 refused as bad data · 69 nothing could answer ·
-73 partly sent · 75 try later · 77 a permission or credential is missing · 78 configuration is wrong · 130 stopped (Ctrl-C)`;
-
-function parseFolder(text: string): string {
-  if (text.trim() === "") throw new InvalidArgumentError("It must name a folder.");
-  return text;
-}
-
-async function beginSession(command: string, composition: Composition, options: CommonOptions): Promise<Session> {
+async function beginSession(
+  command: string | undefined,
+  composition: Composition,
+  options: CommonOptions,
+): Promise<Session> {
   const seal = await sealProcess({
     cloud: options.cloud,
     discord: command === "post",
@@ -118,12 +87,6 @@ async function beginSession(command: string, composition: Composition, options: 
 /** The one place that turns errors into words and an exit code. */
 function report(error: unknown, json: boolean): ExitCode {
   if (error instanceof ReaderGoneError) return EXIT.ok;
-  if (error instanceof CommanderError) {
-    if (json && error.exitCode !== 0) {
-      writeErrorDocument({ message: error.message.replace(/^error: /, ""), exit_code: EXIT.usage });
-    }
-    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  }
   const known = error instanceof AgentError ? error : describeUnexpected(error);
   tell(printable(`error: ${known.message}`));
   if (known.remedy) tell(printable(`→ ${known.remedy}`));

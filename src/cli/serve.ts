@@ -1,11 +1,10 @@
-import { type Command, InvalidArgumentError } from "commander";
 import { isLoopback } from "../core/address.ts";
 import { AgentError, EXIT } from "../core/errors.ts";
 import type { Agent } from "./agent.ts";
 import { readApiToken } from "./api_token.ts";
+import { createCommand, option } from "./command.ts";
 import { tell } from "./output.ts";
 import { claimDataFolder } from "./pid_file.ts";
-import type { CurrentSession } from "./session.ts";
 import { listenForStop } from "./stop.ts";
 import { VERSION } from "./version.ts";
 
@@ -19,39 +18,42 @@ interface ServeOptions {
 }
 
 /** `serve`: the HTTP API, until it is stopped. */
-export function addServe(program: Command, session: CurrentSession): void {
-  program.command("serve")
-    .description("Serve the HTTP API and the OpenAI-compatible endpoint; what the program does without a command")
-    .option("--host <address>", "address to listen on; default: server.host of models.json, 127.0.0.1", parseHost)
-    .option("--port <number>", "port to listen on; default: server.port of models.json, 8000", parsePort)
-    .option("--profile <name>", "use this profile until another is chosen")
-    .addHelpText("after", "\nExample:\n  django-agent serve --port 8080\n  curl http://127.0.0.1:8080/health")
-    .action(async ({ host, port, profile }: ServeOptions) => {
-      using _claim = claimDataFolder(session().options.data);
-      await using agent = await session().open({ profile, watch: true });
-      using stop = listenForStop();
-      const { server } = agent.config.models;
-      const hostname = host ?? server.host;
-      const token = tokenOf(agent, hostname);
-      await agent.chat.prepare();
-      const { startServer } = await import("../http/server.ts");
-      const running = await startServer({
-        program: agent,
-        version: VERSION,
-        hostname,
-        port: port ?? server.port,
-        token,
-        allowedHosts: server.allowed_hosts,
-        allowedOrigins: server.allowed_origins,
-      });
-      announce(agent, running.origin, token !== undefined);
-      const vectors = agent.memory.vectors.run(stop.signal);
-      await untilAborted(stop.signal);
-      tell(`stopping: running answers have ${GRACE_MS / 1000} s to finish; once more ends it at once`);
-      await running.stop(GRACE_MS);
-      await vectors;
+export const serve = createCommand<ServeOptions>({
+  brief: "Serve the HTTP API and the OpenAI-compatible endpoint; what the program does without a command",
+  options: {
+    host: option("<address>", "address to listen on; default: server.host of models.json, 127.0.0.1", {
+      parse: parseHost,
+    }),
+    port: option("<number>", "port to listen on; default: server.port of models.json, 8000", { parse: parsePort }),
+    profile: option("<name>", "use this profile until another is chosen"),
+  },
+  examples: ["django-agent serve --port 8080", "curl http://127.0.0.1:8080/health"],
+  async run(session, { host, port, profile }) {
+    using _claim = claimDataFolder(session.options.data);
+    await using agent = await session.open({ profile, watch: true });
+    using stop = listenForStop();
+    const { server } = agent.config.models;
+    const hostname = host ?? server.host;
+    const token = tokenOf(agent, hostname);
+    await agent.chat.prepare();
+    const { startServer } = await import("../http/server.ts");
+    const running = await startServer({
+      program: agent,
+      version: VERSION,
+      hostname,
+      port: port ?? server.port,
+      token,
+      allowedHosts: server.allowed_hosts,
+      allowedOrigins: server.allowed_origins,
     });
-}
+    announce(agent, running.origin, token !== undefined);
+    const vectors = agent.memory.vectors.run(stop.signal);
+    await untilAborted(stop.signal);
+    tell(`stopping: running answers have ${GRACE_MS / 1000} s to finish; once more ends it at once`);
+    await running.stop(GRACE_MS);
+    await vectors;
+  },
+});
 
 function announce(agent: Agent, origin: string, guarded: boolean): void {
   const { profile } = agent.router.snapshot;
@@ -85,12 +87,12 @@ function untilAborted(signal: AbortSignal): Promise<void> {
 
 function parseHost(text: string): string {
   const host = text.trim().replace(/^\[|\]$/g, "");
-  if (!/^[A-Za-z0-9.:-]+$/.test(host)) throw new InvalidArgumentError("It must be an address, like 127.0.0.1.");
+  if (!/^[A-Za-z0-9.:-]+$/.test(host)) throw new RangeError("It must be an address, like 127.0.0.1.");
   return host;
 }
 
 function parsePort(text: string): number {
   const port = Number(text);
-  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError("It must be a port from 0 to 65535.");
+  if (!/^\d+$/.test(text) || port > 65_535) throw new RangeError("It must be a port from 0 to 65535.");
   return port;
 }

@@ -1,4 +1,3 @@
-import type { Command } from "commander";
 import type { Seal } from "../privacy/egress.ts";
 import type { Agent, AgentOptions, Composition, UsageAccess } from "./agent.ts";
 
@@ -64,9 +63,3 @@ interface OpenOptions {
   /** Waits for other programs that write to the memory. */
   readonly patient?: boolean;
 }
-
-/** Gives the session of the running command; it exists once the command begins. */
-export type CurrentSession = () => Session;
-
-/** Adds a command to the program and to its help. */
-export type AddCommand = (program: Command, session: CurrentSession) => void;

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { Command } from "commander";
-import { addDoctor } from "../../src/cli/doctor.ts";
+import { runDoctor } from "../../src/cli/doctor.ts";
 import { examine } from "../../src/cli/doctor_examine.ts";
 import type { Finding } from "../../src/cli/doctor_finding.ts";
 import { ResultError } from "../../src/cli/result_error.ts";
@@ -263,7 +262,7 @@ Deno.test("doctor fails on a data folder that cannot be written", async () => {
 Deno.test("doctor leaves nothing behind in the folders it tried", async () => {
   await using ollama = startGoodOllama();
   await inHome({ models: modelsOf(ollama.origin) }, async (session) => {
-    await runCommand(session, []);
+    await runCommand(session, {});
     const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name);
     assert.deepEqual([names("config"), names("data").sort()], [["models.json"], ["egress.json", "egress.json.lock"]]);
   });
@@ -281,10 +280,8 @@ Deno.test({
   },
 });
 
-/** Runs the command in the way the program does; with what it wrote to standard output and the error it ended in. */
-async function runCommand(session: Parameters<Parameters<typeof inHome>[1]>[0], args: readonly string[]) {
-  const program = new Command().exitOverride();
-  addDoctor(program, () => session);
+/** Runs the command; with what it wrote to standard output and the error it ended in. */
+async function runCommand(...args: Parameters<typeof runDoctor>) {
   const written: Uint8Array[] = [];
   const { writeSync, isTerminal } = Deno.stdout;
   Deno.stdout.isTerminal = () => false;
@@ -293,7 +290,7 @@ async function runCommand(session: Parameters<Parameters<typeof inHome>[1]>[0], 
     return bytes.length;
   };
   try {
-    await program.parseAsync(["doctor", ...args], { from: "user" });
+    await runDoctor(...args);
     return { output: await new Blob(written as BlobPart[]).text(), error: undefined };
   } catch (error) {
     return { output: await new Blob(written as BlobPart[]).text(), error };
@@ -304,7 +301,7 @@ async function runCommand(session: Parameters<Parameters<typeof inHome>[1]>[0], 
 
 Deno.test("doctor prints a line a check, with the remedy after an arrow on the next", async () => {
   await using ollama = startFakeOllama({ models: ["qwen3.5:2b", "embeddinggemma"], version: "0.12.3\u001b[2J" });
-  const { output, error } = await inHome({ models: modelsOf(ollama.origin) }, (session) => runCommand(session, []));
+  const { output, error } = await inHome({ models: modelsOf(ollama.origin) }, (session) => runCommand(session, {}));
   assert.match(output, /^✓ ok {4}configuration: /);
   assert.match(output, /\n✗ fail {2}model home\/llama3\.2: [^\n]+\n {8}→ Run: ollama pull llama3\.2\n/);
   assert.match(output, /\n! warn {2}version of home: [^\n]+\n {8}→ Update Ollama/);
@@ -315,7 +312,7 @@ Deno.test("doctor prints a line a check, with the remedy after an arrow on the n
 
 Deno.test("doctor --json prints one document and nothing else", async () => {
   await using ollama = startFakeOllama({ models: ["qwen3.5:2b", "embeddinggemma"] });
-  const run = (session: Parameters<typeof runCommand>[0]) => runCommand(session, ["--json"]);
+  const run = (session: Parameters<typeof runCommand>[0]) => runCommand(session, { json: true });
   const { output, error } = await inHome({ models: modelsOf(ollama.origin) }, run);
   const { checks } = JSON.parse(output);
   assert.deepEqual(
@@ -332,7 +329,7 @@ Deno.test("doctor --json prints one document and nothing else", async () => {
 
 Deno.test("doctor ends well when there are warnings only", async () => {
   await using ollama = startGoodOllama({ version: "0.12.3" });
-  const { output, error } = await inHome({ models: modelsOf(ollama.origin) }, (session) => runCommand(session, []));
+  const { output, error } = await inHome({ models: modelsOf(ollama.origin) }, (session) => runCommand(session, {}));
   assert.match(output, /! warn {2}version of home/);
   assert.equal(error, undefined);
 });

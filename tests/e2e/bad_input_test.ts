@@ -11,7 +11,7 @@ Deno.test("wrong usage exits 64 and says what would be right", async (t) => {
     ["unknown role", ["ask", "hi", "--role", "poet"], /identity_core/],
     ["role that does not chat", ["ask", "hi", "--role", "embeddings"], /Allowed choices/],
     ["unknown model", ["ask", "hi", "--model", "ollama/nope"], /Use one of: ollama\/llama3\.2/],
-    ["unknown flag", ["ask", "hi", "--sytem", "x"], /Did you mean --system/],
+    ["unknown flag", ["ask", "hi", "--sytem", "x"], /Did you mean "--system"/],
     ["unknown command", ["aks"], /unknown command/],
     ["too many arguments", ["ask", "hello", "world"], /too many arguments/],
     ["temperature that is no number", ["ask", "hi", "--temperature", "hot"], /number from 0 to 2/],
