@@ -7,7 +7,7 @@ import { readApiToken } from "./api_token.ts";
 import { ChatClient } from "./chat_client.ts";
 import { Conversation } from "./conversation.ts";
 import { parseMode } from "./conversation_command.ts";
-import { createLocalPost, createRemotePost, type Post } from "./api_post.ts";
+import { type ApiCall, createLocalCall, createRemoteCall } from "./chat_api.ts";
 import { choice, createCommand, option } from "./command.ts";
 import { refuseTogether } from "./usage_error.ts";
 
@@ -40,7 +40,7 @@ export const chat = createCommand<ChatOptions>({
     await using agent = await session.open({ profile: options.profile, watch: true });
     await agent.chat.prepare();
     const { conversation: conversationId, role, mode } = options;
-    const client = new ChatClient({ post: await createPost(agent, api), conversationId, role });
+    const client = new ChatClient({ call: await createCall(agent, api), conversationId, role });
     // Not `using`: see src/README.md, decisions.
     const conversation = new Conversation(client, { mode, id: conversationId });
     try {
@@ -51,12 +51,12 @@ export const chat = createCommand<ChatOptions>({
   },
 });
 
-async function createPost(agent: Agent, api: string | undefined): Promise<Post> {
+async function createCall(agent: Agent, api: string | undefined): Promise<ApiCall> {
   if (api !== undefined) {
-    return createRemotePost({ origin: api, token: readApiToken(agent.env), ledger: agent.ledger });
+    return createRemoteCall({ origin: api, token: readApiToken(agent.env), ledger: agent.ledger });
   }
   const { createLocalApi } = await import("../http/local_api.ts");
-  return createLocalPost(createLocalApi(agent));
+  return createLocalCall(createLocalApi(agent));
 }
 
 function parseModeOption(text: string): CognitiveMode {

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { AgentError, EXIT, type ExitCode, exitCodeOf } from "../core/errors.ts";
 import { COGNITIVE_MODES, type CognitiveMode, type ErrorKind, type Role } from "../core/types.ts";
-import type { Post, Posted } from "./api_post.ts";
+import type { ApiCall, ApiReply } from "./chat_api.ts";
 
 /** What a conversation is held with. */
 export interface ChatClientOptions {
-  readonly post: Post;
+  readonly call: ApiCall;
   readonly conversationId: string;
   readonly role?: Role | undefined;
 }
@@ -51,16 +51,16 @@ export class ChatClient {
 
   /** Says something. @throws AgentError with what the API says; the reason of the signal */
   async *say(message: string, cognitive_mode: CognitiveMode, signal: AbortSignal): AsyncGenerator<Heard, void, void> {
-    const { post, conversationId, role } = this.#options;
+    const { call, conversationId, role } = this.#options;
     const body = { message, cognitive_mode, conversation_id: conversationId, stream: true, ...(role && { role }) };
-    const posted = await post("/api/chat", body, signal);
+    const reply = await call("/api/chat", body, signal);
     try {
-      await requireOk(posted);
-      for await (const { event, data } of readEvents(posted.pieces)) {
+      await requireOk(reply);
+      for await (const { event, data } of readEvents(reply.pieces)) {
         signal.throwIfAborted();
         if (event === "delta") yield { delta: deltaSchema.parse(data).text };
         else if (event === "done") return yield { done: answerSchema.parse(data) };
-        else if (event === "error") throw errorOf(data, posted.status);
+        else if (event === "error") throw errorOf(data, reply.status);
       }
     } catch (error) {
       signal.throwIfAborted();
@@ -73,15 +73,15 @@ export class ChatClient {
 
   /** Lets the conversation begin anew. @throws AgentError */
   async reset(): Promise<void> {
-    const { post, conversationId } = this.#options;
+    const { call, conversationId } = this.#options;
     const body = { conversation_id: conversationId };
-    const posted = await post("/api/memory/working/clear", body, new AbortController().signal);
-    await requireOk(posted);
-    await readAll(posted.pieces);
+    const reply = await call("/api/memory/working/clear", body, new AbortController().signal);
+    await requireOk(reply);
+    await readAll(reply.pieces);
   }
 }
 
-async function requireOk({ status, pieces }: Posted): Promise<void> {
+async function requireOk({ status, pieces }: ApiReply): Promise<void> {
   if (status === 200) return;
   throw errorOf(parseJson(await readAll(pieces).catch(() => "")), status);
 }

@@ -6,19 +6,19 @@ import { createHttpSender } from "../providers/http_sender.ts";
 import type { Sending } from "../providers/sender.ts";
 
 /** What came back of a request. */
-export interface Posted {
+export interface ApiReply {
   readonly status: number;
   /** The body, as it comes; to be read to its end or left. */
   readonly pieces: AsyncIterable<string>;
 }
 
 /** Sends JSON to a path of the API. @throws AgentError when nobody answers; the reason of the signal */
-export type Post = (path: string, body: object, signal: AbortSignal) => Promise<Posted>;
+export type ApiCall = (path: string, body: object, signal: AbortSignal) => Promise<ApiReply>;
 
 const HEADERS = { "content-type": "application/json" };
 
 /** Posts to an API within this process. */
-export function createLocalPost(api: (request: Request) => Promise<Response>): Post {
+export function createLocalCall(api: (request: Request) => Promise<Response>): ApiCall {
   return async (path, body, signal) => {
     const request = { method: "POST", headers: HEADERS, body: JSON.stringify(body), signal };
     const response = await api(new Request(`http://localhost${path}`, request));
@@ -26,7 +26,7 @@ export function createLocalPost(api: (request: Request) => Promise<Response>): P
   };
 }
 
-export interface RemotePostOptions {
+export interface RemoteCallOptions {
   /** `http://127.0.0.1:8000` */
   readonly origin: string;
   readonly token: string | undefined;
@@ -37,7 +37,7 @@ export interface RemotePostOptions {
  * Posts to a running `serve`, past every proxy.
  * @throws AgentError (exit 77) when the sandbox does not allow that address
  */
-export function createRemotePost({ origin, token, ledger }: RemotePostOptions): Post {
+export function createRemoteCall({ origin, token, ledger }: RemoteCallOptions): ApiCall {
   const host = hostAndPort(origin);
   if (!isAllowed(host)) {
     throw new AgentError(`Cannot talk to ${origin}: the sandbox of this program does not allow it`, {
