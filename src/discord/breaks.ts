@@ -29,12 +29,14 @@ const TOKENS = new RegExp(
 
 /** The last place a stretch of text may be cut at, of the first level that has one; undefined when there is none. */
 export function lastBreak(text: string, { from, to, levels, isAllowed }: BreakOptions): number | undefined {
-  let torn: ((cut: number) => boolean) | undefined;
+  let tokens: Token[] | undefined;
   for (const level of levels) {
     // A line or paragraph never ends within a link or a mention.
-    if (level !== "paragraph" && level !== "line") torn ??= tearing(text, from, to);
+    const isWhole = level === "paragraph" || level === "line";
+    if (!isWhole) tokens ??= findTokens(text, from, to);
+    const isTorn = isWhole ? () => false : tearing(tokens ?? []);
     for (const cut of candidates(level, text, from, to)) {
-      if (cut > from && isAllowed(cut) && !torn?.(cut) && !matchesAt(EXTENSION, text, cut)) return cut;
+      if (cut > from && isAllowed(cut) && !isTorn(cut) && !matchesAt(EXTENSION, text, cut)) return cut;
     }
   }
   return undefined;
@@ -140,20 +142,30 @@ function* characterEnds(text: string, from: number, to: number): Generator<numbe
   const end = lastCharacter(text, from, to);
   if (end === undefined) return;
   yield end;
-  for (const [start, behind] of findTokens(text, from, to)) if (start < end && end < behind) yield start;
+  const torn = findTokens(text, from, to).findLast(([start, behind]) => start < end && end < behind);
+  if (torn) yield torn[0];
 }
 
-/** Whether a cut would go through a link or mention. */
-function tearing(text: string, from: number, to: number): (cut: number) => boolean {
-  const tokens = findTokens(text, from, to);
-  return (cut) => tokens.some(([start, end]) => start < cut && cut < end);
+/** Where a link or mention begins and ends. */
+type Token = readonly [start: number, end: number];
+
+/** Whether a cut would go through one of these; to be asked for one cut after the other, the last first. */
+function tearing(tokens: readonly Token[]): (cut: number) => boolean {
+  let at = tokens.length - 1;
+  return (cut) => {
+    while (at >= 0 && (tokens[at]?.[0] ?? 0) >= cut) at--;
+    return cut < (tokens[at]?.[1] ?? 0);
+  };
 }
 
-/** Links and mentions that begin in a stretch, as where they begin and end. */
-function findTokens(text: string, from: number, to: number): [start: number, end: number][] {
-  const stretch = text.slice(from, to + LOOKAHEAD);
-  return [...stretch.matchAll(TOKENS)].filter(({ index }) => from + index < to)
-    .map(({ 0: token, index }) => [from + index, from + index + token.length]);
+/** Links and mentions that begin in a stretch, in their order. */
+function findTokens(text: string, from: number, to: number): Token[] {
+  const tokens: Token[] = [];
+  for (const { 0: token, index } of text.slice(from, to + LOOKAHEAD).matchAll(TOKENS)) {
+    if (from + index >= to) break;
+    tokens.push([from + index, from + index + token.length]);
+  }
+  return tokens;
 }
 
 function matchesAt(pattern: RegExp, text: string, at: number): boolean {

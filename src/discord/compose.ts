@@ -1,5 +1,13 @@
-import { embedSize, LIMITS, picturesOf } from "./limits.ts";
-import type { Attachment, Embed, Post, WebhookMessage } from "./message.ts";
+import { embedSize, LIMITS } from "./limits.ts";
+import {
+  type Attachment,
+  type Embed,
+  FILE_SCHEME,
+  picturesOf,
+  type Post,
+  type WebhookMessage,
+  withPictures,
+} from "./message.ts";
 import { createSplitter, isBlank, LEAST_LIMIT, splitText } from "./split.ts";
 
 /** What is to be posted, whatever its length. */
@@ -23,8 +31,8 @@ interface Group {
 
 /** A message with less room than this is full: the description goes on in the next one. */
 const LEAST_EMBED = 500;
-/** Room left in a request with files for everything else that it says. */
-const MESSAGE_BYTES = 256 * 1024;
+/** Discord changes other names of files, and then an embed does not find them any more. */
+const SAFE_NAME = /^[\w.-]+$/;
 
 /**
  * The messages that together post a draft, in their order; none when there is nothing to show. A text that is too long
@@ -47,6 +55,25 @@ export function composePosts({ content = "", embed, files, common, threadName }:
     },
     files,
   }));
+}
+
+/**
+ * The same post, but files that an embed shows have names that Discord leaves as they are; the embed names them so. Of
+ * all other files the names stay.
+ */
+export function withSafeNames({ message, files }: Post): Post {
+  const shown = new Set((message.embeds ?? []).flatMap(picturesOf));
+  const renamed = new Map<string, string>();
+  for (const [index, { name }] of files.entries()) {
+    if (SAFE_NAME.test(name) || !shown.has(FILE_SCHEME + name)) continue;
+    renamed.set(FILE_SCHEME + name, `file-${index}${/\.\w{1,10}$/.exec(name)?.[0] ?? ""}`);
+  }
+  if (renamed.size === 0) return { message, files };
+  const addressOf = (url: string) => renamed.has(url) ? FILE_SCHEME + renamed.get(url) : url;
+  return {
+    message: { ...message, embeds: (message.embeds ?? []).map((embed) => withPictures(embed, addressOf)) },
+    files: files.map(({ name, bytes }) => ({ name: renamed.get(FILE_SCHEME + name) ?? name, bytes })),
+  };
 }
 
 /** The embeds of one message after the other. */
@@ -102,10 +129,10 @@ function placeFiles(groups: Group[], files: readonly Attachment[]): void {
 }
 
 function shows(embed: Embed, { name }: Attachment): boolean {
-  return picturesOf(embed).includes(`attachment://${name}`);
+  return picturesOf(embed).includes(FILE_SCHEME + name);
 }
 
 function hasRoomFor({ bytes }: Attachment, files: readonly Attachment[]): boolean {
   const total = files.reduce((sum, file) => sum + file.bytes.length, bytes.length);
-  return files.length < LIMITS.files && total <= LIMITS.requestBytes - MESSAGE_BYTES;
+  return files.length < LIMITS.files && total <= LIMITS.filesBytes;
 }

@@ -24,7 +24,7 @@ export interface CodeBlock {
  */
 export function findCodeBlocks(text: string): CodeBlock[] {
   const blocks: CodeBlock[] = [];
-  for (let start = text.indexOf(FENCE); start >= 0;) {
+  for (let start = nextFence(text, 0); start >= 0;) {
     const behind = start + FENCE.length;
     LANGUAGE.lastIndex = behind;
     const [line = "", language = ""] = LANGUAGE.exec(text) ?? [];
@@ -32,7 +32,7 @@ export function findCodeBlocks(text: string): CodeBlock[] {
     if (closing >= 0) {
       const end = closing + FENCE.length;
       blocks.push({ start, open: behind + line.length, end, language });
-      start = text.indexOf(FENCE, end);
+      start = nextFence(text, end);
     } else {
       if (indentationOf(text, start) !== undefined) {
         blocks.push({ start, open: behind + line.length, end: Infinity, language });
@@ -41,6 +41,16 @@ export function findCodeBlocks(text: string): CodeBlock[] {
     }
   }
   return blocks;
+}
+
+/** The next fence that can open a block: a backslash before it takes that away, unless another takes it from that. */
+function nextFence(text: string, from: number): number {
+  for (let at = text.indexOf(FENCE, from); at >= 0; at = text.indexOf(FENCE, at + 1)) {
+    let backslashes = 0;
+    while (at - backslashes > from && text[at - backslashes - 1] === "\\") backslashes++;
+    if (backslashes % 2 === 0) return at;
+  }
+  return -1;
 }
 
 /** Where the line of a block's fence begins, when nothing but its indentation stands before it; else the fence. */

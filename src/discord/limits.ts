@@ -1,4 +1,4 @@
-import type { AllowedMentions, Attachment, Embed, Post } from "./message.ts";
+import { type AllowedMentions, type Attachment, type Embed, FILE_SCHEME, picturesOf, type Post } from "./message.ts";
 import { isBlank, MAX_CONTENT } from "./split.ts";
 
 /**
@@ -23,7 +23,8 @@ export const LIMITS = {
   url: 2048,
   files: 10,
   fileBytes: 10 * 1024 * 1024,
-  requestBytes: 25 * 1024 * 1024,
+  /** All files of a message: those 25 MiB that a request may have, without 256 KiB for everything else in it. */
+  filesBytes: 25 * 1024 * 1024 - 256 * 1024,
 } as const;
 
 /** One thing about a message that Discord would refuse. Says how much is too much, never what the message says. */
@@ -50,24 +51,22 @@ export function findProblems({ message, files }: Post): LimitProblem[] {
   ];
 }
 
-/** Pictures that an embed shows of files that are not sent along. */
-export function findMissingFiles({ message: { embeds }, files }: Post): LimitProblem[] {
-  const names = new Set(files.map(({ name }) => `${FILE_SCHEME}${name}`));
+/** Pictures that an embed shows of files that are not sent along, or of which there are two. */
+export function findPictureProblems({ message: { embeds }, files }: Post): LimitProblem[] {
+  const count = (url: string) => files.filter(({ name }) => url === FILE_SCHEME + name).length;
   return (embeds ?? []).flatMap((embed, index) => {
-    const missing = picturesOf(embed).find((url) => url.startsWith(FILE_SCHEME) && !names.has(url));
-    if (missing === undefined) return [];
-    return [{ field: `embeds[${index}]`, message: "It shows a file that is not sent along: --attach sends one" }];
+    const url = picturesOf(embed).find((each) => each.startsWith(FILE_SCHEME) && count(each) !== 1);
+    if (url === undefined) return [];
+    const message = count(url) === 0
+      ? "It shows a file that is not sent along: --attach sends one, and NAME in attachment://NAME is without folders"
+      : "It shows a file of whose name two are sent along";
+    return [{ field: `embeds[${index}]`, message }];
   });
 }
 
-/** Addresses of the pictures that an embed shows. */
-export function picturesOf({ image, thumbnail, author, footer }: Embed): string[] {
-  return [image?.url, thumbnail?.url, author?.icon_url, footer?.icon_url].filter((url) => typeof url === "string");
-}
-
-/** True for a message that Discord calls empty: no text, no embed, no file. */
-export function showsNothing({ message: { content, embeds }, files }: Post): boolean {
-  return isBlank(content ?? "") && !embeds?.length && files.length === 0;
+/** True for a message that Discord calls empty: no text, no embed, no poll, no file. */
+export function showsNothing({ message: { content, embeds, poll }, files }: Post): boolean {
+  return isBlank(content ?? "") && !embeds?.length && !poll && files.length === 0;
 }
 
 /** What an embed counts of the 6000 that all embeds of a message have together. */
@@ -79,7 +78,7 @@ export function embedSize({ title, description, footer, author, fields }: Embed)
 function embedProblems(at: string, embed: Embed): LimitProblem[] {
   const { title, description, footer, author, fields, image, thumbnail } = embed;
   return [
-    ...(isEmpty(embed) ? [{ field: at, message: "An embed needs a title, a description, a field or an image" }] : []),
+    ...(isEmpty(embed) ? [{ field: at, message: "The embed shows nothing: no text, no picture, no time" }] : []),
     ...tooLong(`${at}.title`, title, LIMITS.title),
     ...tooLong(`${at}.description`, description, LIMITS.description),
     ...tooLong(`${at}.footer.text`, footer?.text, LIMITS.footer),
@@ -128,9 +127,9 @@ function fileProblems(files: readonly Attachment[]): LimitProblem[] {
   const total = files.reduce((sum, { bytes }) => sum + bytes.length, 0);
   return [
     ...tooMany("files", files, LIMITS.files),
-    ...(total <= LIMITS.requestBytes
+    ...(total <= LIMITS.filesBytes
       ? []
-      : [{ field: "files", message: `${total} bytes in one message, ${LIMITS.requestBytes} is the most` }]),
+      : [{ field: "files", message: `${total} bytes in one message, ${LIMITS.filesBytes} is the most` }]),
     ...files.flatMap(({ bytes }, index) =>
       bytes.length <= LIMITS.fileBytes
         ? []
@@ -155,8 +154,6 @@ function nameProblems(field: string, text: string | null | undefined, most: numb
 }
 
 const WEB = /^https?:\/\//i;
-/** Followed by the name of a file of the message, in whatever script. */
-const FILE_SCHEME = "attachment://";
 const IMAGE = /^(https?|attachment):\/\/./i;
 
 function urlProblems(field: string, url: string | null | undefined, schemes: RegExp): LimitProblem[] {

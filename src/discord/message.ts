@@ -44,6 +44,10 @@ export interface WebhookMessage {
   readonly allowed_mentions?: AllowedMentions | null;
   /** Begins a thread of this name in a forum or media channel. */
   readonly thread_name?: string | null;
+  /** Ids of the tags of that thread. */
+  readonly applied_tags?: readonly string[];
+  readonly attachments?: readonly { readonly id: number | string }[];
+  readonly poll?: object | null;
 }
 
 /** A file that goes with a message. */
@@ -56,6 +60,26 @@ export interface Attachment {
 export interface Post {
   readonly message: WebhookMessage;
   readonly files: readonly Attachment[];
+}
+
+/** Begins an address, in an embed, of a file that goes with the message; its name follows. */
+export const FILE_SCHEME = "attachment://";
+
+/** Addresses of the pictures that an embed shows. */
+export function picturesOf({ image, thumbnail, author, footer }: Embed): string[] {
+  return [image?.url, thumbnail?.url, author?.icon_url, footer?.icon_url].filter((url) => typeof url === "string");
+}
+
+/** The same embed with other addresses of its pictures. */
+export function withPictures(embed: Embed, change: (url: string) => string): Embed {
+  const { image, thumbnail, author, footer } = embed;
+  return {
+    ...embed,
+    ...(image && { image: { url: change(image.url) } }),
+    ...(thumbnail && { thumbnail: { url: change(thumbnail.url) } }),
+    ...(author?.icon_url && { author: { ...author, icon_url: change(author.icon_url) } }),
+    ...(footer?.icon_url && { footer: { ...footer, icon_url: change(footer.icon_url) } }),
+  };
 }
 
 /** Bits of a message's `flags`. Source: Discord's API documentation, "Message Flags". */

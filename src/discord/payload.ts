@@ -24,7 +24,17 @@ const embed = z.strictObject({
   fields: z.array(z.strictObject({ name: text, value: text, inline: z.boolean().optional() })).nullish(),
 });
 
-/** What a webhook takes, as far as it can be checked here. Source: Discord's API documentation, "Execute Webhook". */
+const poll = z.strictObject({
+  question: z.strictObject({ text }),
+  answers: z.array(
+    z.strictObject({ poll_media: z.strictObject({ text: text.optional(), emoji: z.object({}).optional() }) }),
+  ),
+  duration: z.int().min(1).optional(),
+  allow_multiselect: z.boolean().optional(),
+  layout_type: z.int().optional(),
+});
+
+/** What a webhook takes, but for components, which are for applications; as far as it can be checked here. Source: Discord's API documentation, "Execute Webhook". */
 const payload = z.strictObject({
   content: optionalText,
   username: optionalText,
@@ -38,6 +48,7 @@ const payload = z.strictObject({
     replied_user: z.boolean().optional(),
   }).nullish(),
   flags: z.int().min(0).nullish(),
+  poll: poll.nullish(),
   thread_name: optionalText,
   applied_tags: z.array(id).optional(),
   attachments: z.array(
@@ -65,7 +76,7 @@ function read(json: string): unknown {
 function describe(issue: z.core.$ZodIssue): string[] {
   const path = formatPath(issue.path);
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => `${formatPath([...issue.path, key])}: There is no such field here`);
+    return issue.keys.map((key) => `${formatPath([...issue.path, key])}: This field is not known here`);
   }
   return [`${path || "The payload"}: ${wanted(issue)}`];
 }
@@ -91,6 +102,6 @@ function refused(problems: readonly string[]): AgentError {
   const lines = problems.slice(0, MOST_PROBLEMS).map((problem) => `\n  ${problem}`);
   return new AgentError(`Cannot use the payload:${lines.join("")}`, {
     exitCode: EXIT.data,
-    remedy: "Correct what is named above; Discord's documentation of Execute Webhook has every field.",
+    remedy: "Correct what is named above. All fields of Discord's Execute Webhook are known here, but for components.",
   });
 }

@@ -36,7 +36,10 @@ const MEANINGS: Readonly<Record<number, string>> = {
   240000: "Discord blocks a link in it as harmful",
 };
 const COPY_WEBHOOK = "Copy its URL anew: channel settings, Integrations, Webhooks, Copy Webhook URL.";
-const WEBHOOK_GONE = 10015;
+const UNKNOWN_WEBHOOK = 10015;
+const INVALID_WEBHOOK_TOKEN = 50027;
+/** What a DELETE is answered when there is nothing to delete. */
+export const UNKNOWN_MESSAGE = 10008;
 
 /** Reads the body of an answer that refuses. Any body will do. */
 export function readRefusal(status: number, body: string): Refusal {
@@ -49,15 +52,16 @@ export function refusalError({ status, code, fields }: Refusal, who: string, abo
   const known = code === undefined ? undefined : MEANINGS[code];
   const details = [status, ...(code === undefined ? [] : [`code ${code}`])].join(", ");
   const lines = fields.map((field) => `\n  ${field}`).join("");
-  const isWebhook = status === 401 || status === 403 || code === WEBHOOK_GONE || status === 404 && code === undefined;
+  const isWebhook = status === 401 || code === UNKNOWN_WEBHOOK || code === INVALID_WEBHOOK_TOKEN ||
+    status === 404 && code === undefined;
   return new AgentError(`${who} refused ${about}: ${known ?? meaningOf(status)} (${details})${lines}`, {
-    exitCode: exitCodeOf(status, isWebhook),
+    exitCode: isWebhook ? EXIT.permission : exitCodeOf(status),
     remedy: isWebhook ? COPY_WEBHOOK : fields.length > 0 ? "Correct the fields named above." : undefined,
   });
 }
 
-function exitCodeOf(status: number, isWebhook: boolean): ExitCode {
-  if (isWebhook) return EXIT.permission;
+function exitCodeOf(status: number): ExitCode {
+  if (status === 403) return EXIT.permission;
   return status >= 400 && status < 500 ? EXIT.data : EXIT.unavailable;
 }
 

@@ -64,8 +64,9 @@ interface Reason {
   readonly text: string;
 }
 
-function reasonOf(error: Error): Reason | undefined {
-  return "code" in error && typeof error.code === "string" ? reasonOfCode(error.code) : reasonOfFetch(error.message);
+function reasonOf(error: Error & { readonly syscall?: unknown }): Reason | undefined {
+  if (!("code" in error) || typeof error.code !== "string") return reasonOfFetch(error.message);
+  return reasonOfCode(error.code, error.syscall === "connect" || error.syscall === "getaddrinfo");
 }
 
 const CODES: Readonly<Record<string, string>> = {
@@ -78,11 +79,10 @@ const CODES: Readonly<Record<string, string>> = {
 };
 
 /** What `node:http` calls it. */
-function reasonOfCode(code: string): Reason {
+function reasonOfCode(code: string, isConnecting: boolean): Reason {
   if (code === "ECONNRESET") return { connected: true, text: "connection closed" };
   if (code.startsWith("HPE_")) return { connected: true, text: "what came is not HTTP" };
-  const unreachable = Object.hasOwn(CODES, code) ? CODES[code] : undefined;
-  return { connected: unreachable === undefined, text: unreachable ?? code };
+  return { connected: !isConnecting, text: (Object.hasOwn(CODES, code) ? CODES[code] : undefined) ?? code };
 }
 
 /** `fetch` gives the reason as text only: `… client error (Connect): tcp connect error: Connection refused (os error 111)`. */

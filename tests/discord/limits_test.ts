@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { findMissingFiles, findProblems, showsNothing } from "../../src/discord/limits.ts";
+import { findPictureProblems, findProblems, showsNothing } from "../../src/discord/limits.ts";
 import { allowMentions, type Embed, type Post, type WebhookMessage } from "../../src/discord/message.ts";
 
 function problemsOf(message: WebhookMessage, files: Post["files"] = []): string[] {
@@ -115,7 +115,7 @@ Deno.test("findProblems() limits files in number, in size, and together", () => 
   const MIB = 1024 * 1024;
   assert.deepEqual(problemsOf({}, Array.from({ length: 10 }, () => sized("f", 1))), []);
   assert.match(problemsOf({}, Array.from({ length: 11 }, () => sized("f", 1))).join(), /^files: 11 of them, 10/);
-  assert.deepEqual(problemsOf({}, [sized("a", 10 * MIB), sized("b", 10 * MIB), sized("c", 5 * MIB)]), []);
+  assert.deepEqual(problemsOf({}, [sized("a", 10 * MIB), sized("b", 10 * MIB), sized("c", 4.75 * MIB)]), []);
   assert.match(problemsOf({}, [sized("a", 10 * MIB + 1)]).join(), /^files\[0\]: 10485761 bytes, 10485760 is the most$/);
   assert.match(
     problemsOf({}, [1, 2, 3].map(() => sized("a", 9 * MIB))).join(),
@@ -129,15 +129,21 @@ Deno.test("showsNothing() knows a message that Discord would call empty", () => 
   }
   assert.equal(showsNothing({ message: {}, files: [sized("f", 0)] }), false);
   assert.equal(showsNothing({ message: { embeds: [{ title: "t" }] }, files: [] }), false);
+  assert.equal(showsNothing({ message: { poll: {} }, files: [] }), false);
   assert.equal(showsNothing({ message: { content: "\u200b" }, files: [] }), false);
 });
 
-Deno.test("findMissingFiles() names embeds that show a file which is not sent along", () => {
+Deno.test("findPictureProblems() names embeds that show a file which is not sent along, or twice", () => {
   const url = "attachment://ñ 1.png";
   const message = { embeds: [{ title: "t" }, { image: { url } }, { footer: { text: "f", icon_url: url } }] };
-  assert.deepEqual(findMissingFiles({ message, files: [sized("ñ 1.png", 1)] }), []);
-  assert.deepEqual(findMissingFiles({ message, files: [sized("1.png", 1)] }).map(({ field }) => field), [
-    "embeds[1]",
-    "embeds[2]",
+  const problems = (...names: string[]) =>
+    findPictureProblems({ message, files: names.map((name) => sized(name, 1)) }).map(({ field, message }) =>
+      `${field}: ${message.slice(0, 30)}`
+    );
+  assert.deepEqual(problems("ñ 1.png", "other", "other"), []);
+  assert.deepEqual(problems("1.png"), [
+    "embeds[1]: It shows a file that is not se",
+    "embeds[2]: It shows a file that is not se",
   ]);
+  assert.deepEqual(problems("ñ 1.png", "ñ 1.png")[0], "embeds[1]: It shows a file of whose name ");
 });

@@ -154,14 +154,20 @@ Deno.test("post sends files along, whatever their names and bytes, and shows a p
   await using world = await createPostWorld();
   await world.write("ñandú 文字 👩‍👩‍👧.png", PICTURE);
   await world.write("log.txt", "a log");
-  const args = ["Here", "--embed", "--image", "attachment://ñandú 文字 👩‍👩‍👧.png", "--attach", "ñandú 文字 👩‍👩‍👧.png"];
-  const { code, stderr } = await world.post([...args, "--attach", "./log.txt"]);
-  assert.equal(code, 0, stderr);
-  assert.deepEqual(world.discord.messages[0]?.files.map(({ name, bytes }) => [name, bytes.length]), [
-    ["ñandú 文字 👩‍👩‍👧.png", 70_000],
-    ["log.txt", 5],
-  ]);
-  assert.deepEqual(world.discord.messages[0]?.files[0]?.bytes, PICTURE);
+  const picture = "ñandú 文字 👩‍👩‍👧.png";
+  assert.equal((await world.post(["--attach", picture, "--attach", "./log.txt"])).code, 0);
+  const args = ["Here", "--embed", "--image", `attachment://${picture}`, "--attach", picture];
+  assert.equal((await world.post(args)).code, 0);
+  const [plain, shown] = world.discord.messages;
+  assert.deepEqual(plain?.files.map(({ name, bytes }) => [name, bytes.length]), [[picture, 70_000], ["log.txt", 5]]);
+  assert.deepEqual(plain?.files[0]?.bytes, PICTURE);
+  // Discord would change that name, and the embed would not find it.
+  assert.deepEqual(shown?.files.map(({ name }) => name), ["file-0.png"]);
+  const [embed] = shown?.payload["embeds"] as [{ image: object }];
+  assert.deepEqual(embed.image, { url: "attachment://file-0.png" });
+  const missing = await world.post(["x", "--title", "T", "--image", "attachment://nope.png"]);
+  assert.equal(missing.code, 65);
+  assert.match(missing.stderr, /embeds\[0\]: It shows a file that is not sent along/);
 });
 
 Deno.test("post sends a whole payload as it is, from a file or from standard input", async () => {
@@ -183,7 +189,7 @@ Deno.test("post sends a whole payload as it is, from a file or from standard inp
 
 Deno.test("post changes a message and deletes it, in its thread", async () => {
   await using world = await createPostWorld();
-  const { stdout } = await world.post(["first"]);
+  const { stdout } = await world.post(["first", "--thread-id", "77"]);
   const id = stdout.trim();
   await world.write("log.txt", "a log");
   const edited = await world.post(["--edit", id, "second", "--thread-id", "77", "--attach", "log.txt"]);
@@ -193,7 +199,7 @@ Deno.test("post changes a message and deletes it, in its thread", async () => {
   const patch = world.discord.requests[1];
   assert.match(patch?.path ?? "", new RegExp(`/messages/${id}\\?thread_id=77$`));
   assert.doesNotMatch(new TextDecoder().decode(patch?.body), /username/);
-  const deleted = await world.post(["--delete", id]);
+  const deleted = await world.post(["--delete", id, "--thread-id=77"]);
   assert.deepEqual([deleted.code, deleted.stderr, world.discord.messages.length], [0, "deleted\n", 0]);
   const again = await world.post(["--delete", id]);
   assert.equal(again.code, 65);

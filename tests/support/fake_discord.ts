@@ -159,7 +159,7 @@ class Discord {
     if (id !== WEBHOOK_ID) return { status: 404, body: { message: "Unknown Webhook", code: 10015 } };
     if (token !== WEBHOOK_TOKEN) return { status: 401, body: { message: "Invalid Webhook Token", code: 50027 } };
     const threadId = url.searchParams.get("thread_id") ?? undefined;
-    if (messageId !== undefined) return this.#change(request, messageId);
+    if (messageId !== undefined) return this.#change(request, messageId, threadId);
     const message = readMessage(request);
     const refusal = refusalOf(message.payload, message.files, threadId);
     if (refusal) return refusal;
@@ -168,8 +168,8 @@ class Discord {
     return url.searchParams.get("wait") === "true" ? { status: 200, body: shown(posted) } : { status: 204 };
   }
 
-  #change(request: RecordedRequest, messageId: string): Answer {
-    const index = this.messages.findIndex(({ id }) => id === messageId);
+  #change(request: RecordedRequest, messageId: string, threadId = CHANNEL_ID): Answer {
+    const index = this.messages.findIndex(({ id, channelId }) => id === messageId && channelId === threadId);
     const message = this.messages[index];
     if (!message) return { status: 404, body: { message: "Unknown Message", code: 10008 } };
     if (request.method === "DELETE") {
@@ -198,26 +198,39 @@ function shown({ id, channelId, payload }: FakeMessage): object {
   return { id, type: 0, channel_id: channelId, webhook_id: WEBHOOK_ID, ...payload };
 }
 
-/** What Discord refuses, as it says so. */
+interface FakeEmbed {
+  readonly title?: string;
+  readonly description?: string;
+  readonly footer?: { readonly text: string };
+  readonly author?: { readonly name: string };
+  readonly fields?: readonly { readonly name: string; readonly value: string }[];
+}
+
+/** What Discord refuses, as it says so. Its limits are written out here once more, from facts and not from the code. */
 function refusalOf(
-  { content, embeds, allowed_mentions: mentions, thread_name: threadName }: Record<string, unknown>,
+  payload: Record<string, unknown>,
   files: readonly FakeFile[],
-  threadId: string | undefined,
+  threadId?: string,
 ): Answer | undefined {
-  const tooLong = (field: object) => ({
-    status: 400,
-    body: { message: "Invalid Form Body", code: 50035, errors: field },
-  });
-  const hasEmbeds = Array.isArray(embeds) && embeds.length > 0;
-  if (typeof content === "string" && content.length > 2000) {
-    return tooLong({
-      content: { _errors: [{ code: "BASE_TYPE_MAX_LENGTH", message: "Must be 2000 or fewer in length." }] },
-    });
+  const { content, allowed_mentions: mentions, thread_name: threadName, username } = payload;
+  const embeds = (payload["embeds"] ?? []) as readonly FakeEmbed[];
+  const problems = [
+    ...longerThan(2000, "content", content),
+    ...longerThan(80, "username", username),
+    ...(/clyde|discord/i.test(String(username ?? "")) ? [["username", "USERNAME_INVALID_CONTAINS"] as const] : []),
+    ...longerThan(100, "thread_name", threadName),
+    ...longerThan(10, "embeds", embeds),
+    ...embeds.flatMap(embedProblems),
+    ...(embeds.reduce((sum, embed) => sum + lettersOf(embed), 0) > 6000
+      ? [["embeds", "MAX_EMBED_SIZE_EXCEEDED"] as const]
+      : []),
+    ...longerThan(10, "attachments", files),
+  ];
+  if (problems.length > 0) return { status: 400, body: formError(problems) };
+  if (files.some(({ bytes }) => bytes.length > 10 * 1024 * 1024)) {
+    return { status: 413, body: { message: "Request entity too large", code: 40005 } };
   }
-  if (hasEmbeds && JSON.stringify(embeds).length > 40_000) {
-    return tooLong({ embeds: { _errors: [{ code: "MAX_EMBED_SIZE_EXCEEDED", message: "Too large" }] } });
-  }
-  if (!hasEmbeds && files.length === 0 && String(content ?? "").trim() === "") {
+  if (embeds.length === 0 && files.length === 0 && !payload["poll"] && String(content ?? "").trim() === "") {
     return { status: 400, body: { message: "Cannot send an empty message", code: 50006 } };
   }
   if (threadName !== undefined && threadId !== undefined) {
@@ -225,6 +238,44 @@ function refusalOf(
   }
   if (mentions === undefined) throw new Error("A message came without allowed_mentions");
   return undefined;
+}
+
+type FormProblem = readonly [field: string, code: string];
+
+function embedProblems({ title, description, footer, author, fields }: FakeEmbed): FormProblem[] {
+  return [
+    ...longerThan(256, "embeds", title),
+    ...longerThan(4096, "embeds", description),
+    ...longerThan(2048, "embeds", footer?.text),
+    ...longerThan(256, "embeds", author?.name),
+    ...longerThan(25, "embeds", fields),
+    ...(fields ?? []).flatMap(({ name, value }) => [
+      ...longerThan(256, "embeds", name),
+      ...longerThan(1024, "embeds", value),
+      ...(name === "" || value === "" ? [["embeds", "BASE_TYPE_REQUIRED"] as const] : []),
+    ]),
+  ];
+}
+
+function longerThan(most: number, field: string, value: unknown): FormProblem[] {
+  const { length } = Array.isArray(value) || typeof value === "string" ? value : "";
+  return length > most ? [[field, "BASE_TYPE_MAX_LENGTH"]] : [];
+}
+
+function lettersOf({ title = "", description = "", footer, author, fields = [] }: FakeEmbed): number {
+  return [
+    title,
+    description,
+    footer?.text ?? "",
+    author?.name ?? "",
+    ...fields.flatMap(({ name, value }) => [name, value]),
+  ]
+    .join("").length;
+}
+
+function formError(problems: readonly FormProblem[]): object {
+  const errors = problems.map(([field, code]) => [field, { _errors: [{ code, message: "It is refused." }] }]);
+  return { message: "Invalid Form Body", code: 50035, errors: Object.fromEntries(errors) };
 }
 
 async function send(
