@@ -89,8 +89,12 @@ const CONFLICTS: readonly (readonly [option: Name, others: readonly Name[], why:
   ["suppressEmbeds", EMBED_OPTIONS, "it would hide the embed"],
 ];
 
-/** @throws AgentError (exit 64) for options that contradict each other */
+/** @throws AgentError (exit 64) for options that contradict each other, and for messages named by anything but an id */
 export function checkOptions(options: PostOptions, text: string | undefined): void {
+  for (const name of ["edit", "delete"] as const) {
+    const id = options[name];
+    if (id !== undefined) requireId(id, flagOf(name)); // it becomes part of a path: `..` would be the webhook itself
+  }
   for (const [option, others, why] of CONFLICTS) {
     const other = options[option] !== undefined && others.find((name) => options[name] !== undefined);
     if (other) throw usageError(`${flagOf(option)} and ${flagOf(other)} cannot be given together: ${why}`);
