@@ -102,12 +102,12 @@ export function checkOptions(options: PostOptions, text: string | undefined): vo
   if (text !== undefined) {
     const taken = (["json", "delete", "file"] as const).find((name) => options[name] !== undefined);
     if (taken) throw usageError(`A text and ${flagOf(taken)} cannot be given together`);
-    if (options.embed && options.description !== undefined) {
-      throw usageError(
-        "With --embed the text is the description, and --description gives another",
-        "Leave one of them out.",
-      );
-    }
+  }
+  if (options.embed && options.description !== undefined && (text !== undefined || options.file !== undefined)) {
+    throw usageError(
+      "With --embed the text is the description, and --description gives another",
+      "Leave one of them out.",
+    );
   }
   if (options.color !== undefined && !hasEmbed(options)) {
     throw usageError("--color is the colour of an embed, and there is none", "Add --embed.");
@@ -124,8 +124,9 @@ function requireOther(options: PostOptions, wanted: Name, ...given: readonly Nam
 
 /** True when the options alone make something to post, so that nothing needs to be read. */
 export function hasContent(options: PostOptions): boolean {
-  const { embed, attach, json, edit, suppressEmbeds } = options;
-  return hasEmbed(options) && !embed || attach !== undefined || json !== undefined ||
+  const { embed, description, attach, json, edit, suppressEmbeds } = options;
+  const needsText = embed && description === undefined; // the text is the description
+  return hasEmbed(options) && !needsText || attach !== undefined || json !== undefined ||
     options.delete !== undefined || edit !== undefined && suppressEmbeds === true;
 }
 

@@ -32,6 +32,7 @@ Deno.test("checkOptions() refuses options that contradict each other, and names 
     [{ threadId: "1", threadName: "t" }, "x", /--thread-id and --thread-name/],
     [{ suppressEmbeds: true, embed: true }, "x", /--suppress-embeds and --embed .* hide/],
     [{ embed: true, description: "d" }, "x", /With --embed the text is the description/],
+    [{ embed: true, description: "d", file: "f" }, undefined, /With --embed the text is the description/],
     [{ color: "red" }, "x", /--color is the colour of an embed/],
     [{ authorUrl: "https://x" }, "x", /--author-url needs --author/],
     [{ authorIcon: "https://x" }, "x", /--author-icon needs --author/],
@@ -56,6 +57,9 @@ Deno.test("checkOptions() lets pass what belongs together", () => {
 
 Deno.test("hasContent() knows when nothing needs to be read", () => {
   const yes: PostOptions[] = [{ title: "t" }, { attach: ["f"] }, { json: "f" }, { delete: "1" }, {
+    embed: true,
+    description: "d",
+  }, {
     edit: "1",
     suppressEmbeds: true,
   }];

@@ -12,3 +12,10 @@ Deno.test("post edits and deletes nothing that is not named by an id: .. would b
   }
   assert.equal(world.discord.server.connections, 0);
 });
+
+Deno.test("post --embed loses no --description, whatever standard input is", async () => {
+  await using world = await createPostWorld();
+  const { code, stderr } = await world.post(["--embed", "--title", "T", "--description", "Hola"], { stdin: "" });
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(world.payloads(), [{ embeds: [{ title: "T", description: "Hola", color: 0x5865f2 }] }]);
+});
