@@ -108,10 +108,18 @@ class TextSplitter implements Splitter {
     const first = Math.max(from, block.open);
     if (to <= first) return this.#cutProse(from, block.start);
     const isAllowed = (cut: number) => !isBlank(this.#text.slice(first, cut)); // or it would show an empty block
-    const cut = lastBreak(this.#text, { from: first, to, levels: CODE, isAllowed }) ??
-      this.#forced(first, to, isAllowed);
+    const last = lastBreak(this.#text, { from: first, to, levels: CODE, isAllowed });
+    if (last === undefined && block.start > from && !this.#hasCharacter(first, to, isAllowed)) {
+      return this.#cutProse(from, block.start); // the next part may hold whole what would be torn here
+    }
+    const cut = last ?? this.#forced(first, to, isAllowed);
     const closes = block.end <= to + CLOSING_ROOM && isBlank(this.#text.slice(cut, block.end - FENCE.length));
     return closes ? block.end : cut; // or the next part would open the block only to close it
+  }
+
+  #hasCharacter(from: number, to: number, isAllowed: (cut: number) => boolean): boolean {
+    const end = lastCharacter(this.#text, from, to);
+    return end !== undefined && isAllowed(end);
   }
 
   /** A cut through a link, a mention or even a character that no part can hold. */
