@@ -13,7 +13,7 @@ const MAX_TEXT_BYTES = 16 * 1024 * 1024;
 /**
  * The text to post: the argument, standard input for `-`, or a file. Standard input is also read when nothing else says
  * what to post and it is no terminal. Undefined when options make the message.
- * @throws AgentError (exit 64, 65 or 77) with what is wrong
+ * @throws AgentError (exit 64, 65 or 77) with what is wrong; exit 130 when it is stopped meanwhile
  */
 export async function readText(
   argument: string | undefined,
@@ -33,7 +33,7 @@ export async function readText(
       'Give a text: django-agent post "Hola"; or - to read it from standard input.',
     );
   }
-  return await readStdin("The text", MAX_TEXT_BYTES, signal);
+  return await readUntilStopped("The text", signal);
 }
 
 /** @throws AgentError (exit 65 or 77) naming the file that cannot be attached */
@@ -53,12 +53,21 @@ export async function readAttachments(paths: readonly string[]): Promise<Attachm
  * @throws AgentError (exit 65 or 77) with everything wrong about its shape, by field
  */
 export async function readPayload(path: string, signal: AbortSignal): Promise<WebhookMessage> {
-  const text = path === "-" ? await readStdin("The payload", MAX_TEXT_BYTES, signal) : decode(
+  const text = path === "-" ? await readUntilStopped("The payload", signal) : decode(
     await readInput(path, MAX_TEXT_BYTES, "Or let the shell read it: django-agent post --json - < FILE"),
     path,
   );
   const { parsePayload } = await import("../discord/payload.ts"); // only here is the schema library needed
   return parsePayload(text);
+}
+
+async function readUntilStopped(what: string, signal: AbortSignal): Promise<string> {
+  try {
+    return await readStdin(what, MAX_TEXT_BYTES, signal);
+  } catch (error) {
+    if (error instanceof AgentError || !signal.aborted) throw error;
+    throw new AgentError("Stopped before anything was sent", { exitCode: EXIT.interrupted });
+  }
 }
 
 async function readInput(path: string, maxBytes: number, orElse: string): Promise<Uint8Array<ArrayBuffer>> {

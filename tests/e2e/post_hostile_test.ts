@@ -19,3 +19,15 @@ Deno.test("post --embed loses no --description, whatever standard input is", asy
   assert.equal(code, 0, stderr);
   assert.deepEqual(world.payloads(), [{ embeds: [{ title: "T", description: "Hola", color: 0x5865f2 }] }]);
 });
+
+Deno.test("post that is stopped while it reads has sent nothing, says so, and is no fault of the program", async () => {
+  await using world = await createPostWorld();
+  for (const args of [["-"], ["--json", "-"]]) {
+    const running = world.start(args, { stdinStaysOpen: true });
+    await running.type("x".repeat(1024 * 1024)); // more than a pipe holds: it is reading when this has gone through
+    running.kill("SIGINT");
+    const { code, stderr } = await running.finished;
+    assert.deepEqual([code, stderr], [130, "error: Stopped before anything was sent\n"]);
+  }
+  assert.equal(world.discord.server.connections, 0);
+});
