@@ -123,7 +123,7 @@ class PacedDelivery implements Delivery {
           throw outcome.error;
         case "failed": {
           processed ||= outcome.processed;
-          const isSafe = request.method !== "POST" || !outcome.processed;
+          const isSafe = request.isRepeatable || !outcome.processed;
           const pauseMs = this.#backOff(failures++);
           if (!isSafe || failures === MOST_TRIES || !this.#fits(pauseMs)) {
             throw this.#giveUp(outcome, failures, processed);

@@ -11,6 +11,8 @@ export interface WebhookRequest {
   readonly shown: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array<ArrayBuffer> | null;
+  /** True when carrying it out twice comes to the same as once. Of a message or a file there would be two. */
+  readonly isRepeatable: boolean;
 }
 
 export interface RequestOptions {
@@ -52,6 +54,7 @@ async function requestOf(method: WebhookRequest["method"], below: string, parts:
     shown: address.shown + end,
     headers: { ...(body && { "content-type": body.contentType }), "user-agent": userAgent },
     body: body?.bytes ?? null,
+    isRepeatable: method !== "POST" && (post?.files ?? []).length === 0,
   };
 }
 

@@ -37,7 +37,7 @@ interface Scene {
   readonly waits: string[];
   readonly ledger: ReturnType<typeof countingLedger>;
   post(post?: Post): Promise<unknown>;
-  edit(id: string): Promise<unknown>;
+  edit(id: string, post?: Post): Promise<unknown>;
   remove(id: string): Promise<unknown>;
 }
 
@@ -59,7 +59,7 @@ function sceneOf(discord: FakeDiscord, send: Send, changes: Changes): Scene {
     waits,
     ledger,
     post: async (post = POST) => await delivery.deliver(await postRequest(post, about)),
-    edit: async (id) => await delivery.deliver(await editRequest(id, POST, about)),
+    edit: async (id, post = POST) => await delivery.deliver(await editRequest(id, post, about)),
     remove: async (id) => await delivery.deliver(await deleteRequest(id, about)),
   };
 }
@@ -233,6 +233,15 @@ each("Delivery.deliver() edits again, whatever failed before: that does no harm"
   discord.next(status(500), { kind: "cut", when: "after" }, status(504));
   assert.deepEqual(await edit(id), { id, channelId: "2234567890123456789" });
   assert.equal(discord.requests.length, 5);
+});
+
+each("Delivery.deliver() does not edit again what may have added a file: it would be there twice", async (scene) => {
+  await scene.post();
+  const [message] = scene.discord.messages;
+  const files = [{ name: "a.txt", bytes: new Uint8Array(3) }];
+  scene.discord.next({ kind: "cut", when: "after" });
+  const error = await failureOf(scene.edit(message?.id ?? "", { ...POST, files }));
+  assert.deepEqual([error.exitCode, error.mayHaveArrived, message?.files.length], [69, true, 1]);
 });
 
 each("Delivery.deliver() takes a message as deleted that is gone when the answer got lost", async (scene) => {
