@@ -137,11 +137,16 @@ class PacedDelivery implements Delivery {
   async #attempt(request: WebhookRequest, processed: boolean): Promise<Outcome> {
     const { origin, send, ledger, signal } = this.#options;
     if (signal.aborted) throw stopped(processed);
+    if (performance.now() >= this.#endMs) throw processed ? this.#late() : this.#tooLate();
     const { path, method, headers, body } = request;
     ledger.sent(origin, body?.length ?? 0);
     const sending = send({ path, method, headers, body });
     const leave = () => void sending.cancel();
-    const timer = setTimeout(leave, Math.max(0, this.#endMs - performance.now()));
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      leave();
+    }, this.#endMs - performance.now());
     signal.addEventListener("abort", leave);
     try {
       const head = await sending.head;
@@ -149,7 +154,7 @@ class PacedDelivery implements Delivery {
       return this.#outcomeOf(head, await this.#readBody(sending), method);
     } catch (cause) {
       if (signal.aborted) throw stopped(true);
-      if (performance.now() >= this.#endMs) throw this.#late();
+      if (isLate) throw this.#late();
       return this.#failedBy(cause);
     } finally {
       clearTimeout(timer);
@@ -240,6 +245,14 @@ class PacedDelivery implements Delivery {
         cause,
       },
     );
+  }
+
+  #tooLate(): DeliveryError {
+    return new DeliveryError("The time of --timeout was over before it was sent", {
+      exitCode: EXIT.tempfail,
+      remedy: "Allow more with --timeout.",
+      mayHaveArrived: false,
+    });
   }
 
   #late(): DeliveryError {

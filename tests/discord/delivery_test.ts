@@ -296,6 +296,12 @@ each("Delivery.deliver() ends on time when no answer comes, and says that it may
   assert.match(error.message, /No answer from .* within --timeout/);
 }, { timeoutMs: 200 });
 
+each("Delivery.deliver() sends nothing more once the time is over", async (scene) => {
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  const error = await failureOf(scene.post());
+  assert.deepEqual([error.exitCode, error.mayHaveArrived, scene.discord.requests.length], [75, false, 0]);
+}, { timeoutMs: 1 });
+
 each("Delivery.deliver() ends on time between two tries, too", async ({ post, discord }) => {
   discord.next(...Array.from({ length: 9 }, () => status(503)));
   const error = await failureOf(post());
