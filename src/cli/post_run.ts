@@ -138,12 +138,21 @@ class Report {
     if (this.#error) throw this.#failure(this.#error);
     const [thread] = this.#run.options.threadName === undefined ? [] : this.#messages;
     if (this.#run.options.jsonOutput) {
-      writeJson({ outcome: this.#verb, ...this.#document });
+      this.#print({ outcome: this.#verb, ...this.#document });
     } else {
       const many = this.#messages.length > 1 ? ` ${this.#messages.length} messages` : "";
       const where = thread?.channelId === undefined ? "" : `, thread ${thread.channelId}`;
       const unnamed = this.#verb === "sent" && this.#messages.some(({ id }) => id === undefined);
       tell(`${this.#verb}${many}${where}${unnamed ? "; the server did not say the id of every message" : ""}`);
+    }
+  }
+
+  /** That nobody takes the document changes nothing about what has been done, nor about the exit code of that. */
+  #print(document: Readonly<Record<string, unknown>>): void {
+    try {
+      writeJson(document);
+    } catch (error) {
+      if (error instanceof AgentError) tell(`${error.message}. What has been done: ${this.#verb}${this.#ids}`);
     }
   }
 
@@ -176,7 +185,7 @@ class Report {
     const advice = rest === undefined ? [] : [this.#advice(rest, mayHaveArrived)];
     const remedy = [error.remedy ?? [], advice].flat().join("\n→ ");
     if (!this.#run.options.jsonOutput) return new AgentError(message, { exitCode, remedy, cause: error });
-    writeJson({
+    this.#print({
       outcome: isPartial ? "partly_sent" : mayHaveArrived ? "unknown" : "failed",
       ...this.#document,
       continue: rest ?? null,

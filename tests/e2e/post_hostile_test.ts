@@ -1,6 +1,6 @@
 /** What nobody should type, and what no server should answer. */
 import assert from "node:assert/strict";
-import { createPostWorld } from "./post_world.ts";
+import { createPostWorld, longText } from "./post_world.ts";
 
 Deno.test("post edits and deletes nothing that is not named by an id: .. would be the webhook itself", async () => {
   await using world = await createPostWorld();
@@ -30,4 +30,17 @@ Deno.test("post that is stopped while it reads has sent nothing, says so, and is
     assert.deepEqual([code, stderr], [130, "error: Stopped before anything was sent\n"]);
   }
   assert.equal(world.discord.server.connections, 0);
+});
+
+Deno.test("post --json-output has the exit code of what was done, whether or not anybody takes the document", async () => {
+  await using world = await createPostWorld();
+  const full = { stdin: longText(3000), stdoutFile: "/dev/full" };
+  const sent = await world.post(["-", "--json-output"], full);
+  const ids = world.discord.messages.map(({ id }) => id).join(", ");
+  assert.equal(sent.code, 0, sent.stderr);
+  assert.match(sent.stderr, new RegExp(`^Cannot write the result: .*What has been done: sent \\(${ids}\\)\n$`));
+  world.discord.next({ kind: "answer" }, { kind: "status", status: 401 });
+  const partly = await world.post(["-", "--json-output"], full);
+  assert.equal(partly.code, 73, partly.stderr);
+  assert.match(partly.stderr, /Sent 1 of 2 messages .*--skip-parts 1/s);
 });
