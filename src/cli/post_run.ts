@@ -100,6 +100,9 @@ async function senderOf(origin: string): Promise<Send> {
   return (await import("../providers/http_sender.ts")).createHttpSender(origin);
 }
 
+/** Stands for the id of a thread that has begun, as far as is known, and that the server did not name. */
+const UNKNOWN_THREAD = "THREAD_ID";
+
 interface Message extends Delivered {
   readonly part: number;
 }
@@ -199,21 +202,28 @@ class Report {
     return ids.length === 0 ? "" : ` (${ids.join(", ")})`;
   }
 
-  #continuation(skip: number): string {
-    const { threadId, options, hasText } = this.#run;
-    const begun = options.threadName === undefined ? undefined : this.#messages[0]?.channelId;
-    return continueLine(options, { hasText, skip, threadId: begun ?? threadId });
+  #continuation(there: number): string {
+    const { threadId, options, command } = this.#run;
+    if (options.threadName === undefined) return continueLine(command, { skip: there, threadId });
+    // The first message begins the thread, so whatever follows needs to know it.
+    return continueLine(command, {
+      skip: Math.max(1, there),
+      threadId: this.#messages[0]?.channelId ?? UNKNOWN_THREAD,
+    });
   }
 
   #advice(line: string, mayHaveArrived: boolean): string {
-    const { options, hasText } = this.#run;
+    const { options, command } = this.#run;
+    const isFirst = options.threadName !== undefined && this.#messages.length === 0;
+    const readsFile = options.file !== undefined && options.file !== "-";
     const needs = [
-      ...(options.file === undefined || hasText ? [", with the same text on standard input"] : []),
+      ...(readsFile && command.args.length === 0 ? [] : [", with the same text on standard input"]),
       ...(options.webhook !== undefined && !/^\w+$/.test(options.webhook)
         ? [", with the webhook in DISCORD_WEBHOOK_URL"]
         : []),
-      ...(mayHaveArrived ? [", and skip one more if that message is there"] : []),
+      ...(line.includes(UNKNOWN_THREAD) ? [`, with the id of its thread for ${UNKNOWN_THREAD}`] : []),
+      ...(mayHaveArrived && !isFirst ? [", and skip one more if that message is there"] : []),
     ];
-    return `Go on like this${needs.join("")}:\n  ${line}`;
+    return `${isFirst ? "If it is there, go" : "Go"} on like this${needs.join("")}:\n  ${line}`;
   }
 }

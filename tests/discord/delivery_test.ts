@@ -37,7 +37,7 @@ interface Scene {
   readonly waits: string[];
   readonly ledger: ReturnType<typeof countingLedger>;
   post(post?: Post): Promise<unknown>;
-  edit(id: string, post?: Post): Promise<unknown>;
+  edit(id: string): Promise<unknown>;
   remove(id: string): Promise<unknown>;
 }
 
@@ -59,7 +59,7 @@ function sceneOf(discord: FakeDiscord, send: Send, changes: Changes): Scene {
     waits,
     ledger,
     post: async (post = POST) => await delivery.deliver(await postRequest(post, about)),
-    edit: async (id, post = POST) => await delivery.deliver(await editRequest(id, post, about)),
+    edit: async (id) => await delivery.deliver(await editRequest(id, POST, about)),
     remove: async (id) => await delivery.deliver(await deleteRequest(id, about)),
   };
 }
@@ -235,15 +235,6 @@ each("Delivery.deliver() edits again, whatever failed before: that does no harm"
   assert.equal(discord.requests.length, 5);
 });
 
-each("Delivery.deliver() does not edit again what may have added a file: it would be there twice", async (scene) => {
-  await scene.post();
-  const [message] = scene.discord.messages;
-  const files = [{ name: "a.txt", bytes: new Uint8Array(3) }];
-  scene.discord.next({ kind: "cut", when: "after" });
-  const error = await failureOf(scene.edit(message?.id ?? "", { ...POST, files }));
-  assert.deepEqual([error.exitCode, error.mayHaveArrived, message?.files.length], [69, true, 1]);
-});
-
 each("Delivery.deliver() takes a message as deleted that is gone when the answer got lost", async (scene) => {
   await scene.post();
   const id = scene.discord.messages[0]?.id ?? "";
@@ -295,12 +286,6 @@ each("Delivery.deliver() ends on time when no answer comes, and says that it may
   assert.deepEqual([error.exitCode, error.mayHaveArrived], [75, true]);
   assert.match(error.message, /No answer from .* within --timeout/);
 }, { timeoutMs: 200 });
-
-each("Delivery.deliver() sends nothing more once the time is over", async (scene) => {
-  await new Promise((resolve) => setTimeout(resolve, 5));
-  const error = await failureOf(scene.post());
-  assert.deepEqual([error.exitCode, error.mayHaveArrived, scene.discord.requests.length], [75, false, 0]);
-}, { timeoutMs: 1 });
 
 each("Delivery.deliver() ends on time between two tries, too", async ({ post, discord }) => {
   discord.next(...Array.from({ length: 9 }, () => status(503)));
