@@ -137,16 +137,17 @@ class PacedDelivery implements Delivery {
   async #attempt(request: WebhookRequest, processed: boolean): Promise<Outcome> {
     const { origin, send, ledger, signal } = this.#options;
     if (signal.aborted) throw stopped(processed);
-    if (performance.now() >= this.#endMs) throw processed ? this.#late() : this.#tooLate();
     const { path, method, headers, body } = request;
-    ledger.sent(origin, body?.length ?? 0);
+    ledger.sent(origin, body?.length ?? 0); // may have to wait for its file
+    const leftMs = this.#endMs - performance.now();
+    if (leftMs <= 0) throw processed ? this.#late() : this.#tooLate();
     const sending = send({ path, method, headers, body });
     const leave = () => void sending.cancel();
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = true;
       leave();
-    }, this.#endMs - performance.now());
+    }, leftMs);
     signal.addEventListener("abort", leave);
     try {
       const head = await sending.head;
