@@ -1,16 +1,16 @@
 import { loadEnv } from "../config/env.ts";
 import { AgentError, EXIT } from "../core/errors.ts";
 import { hostAndPort } from "../core/address.ts";
-import { composePosts } from "../discord/compose.ts";
-import { findProblems, showsNothing } from "../discord/limits.ts";
+import { composePosts, withSafeNames } from "../discord/compose.ts";
+import { findPictureProblems, findProblems, showsNothing } from "../discord/limits.ts";
 import type { Post } from "../discord/message.ts";
 import type { WebhookAddress } from "../discord/webhook_url.ts";
 import { keepOnlyHost } from "../privacy/egress.ts";
 import { createCommand, flag, list, openOption, option } from "./command.ts";
-import { readAttachments, readPayload, readText } from "./post_input.ts";
-import { checkOptions, draftOf, type PostOptions, requireId, skipOf, timeoutOf } from "./post_options.ts";
+import { readAttachments, readPayload, readText, sourceOfText } from "./post_input.ts";
+import { checkOptions, draftOf, type PostOptions, skipOf, timeoutOf } from "./post_options.ts";
 import { carryOut } from "./post_run.ts";
-import { findWebhook } from "./post_target.ts";
+import { findWebhook, requireReachable } from "./post_target.ts";
 import { usageError } from "./usage_error.ts";
 import { listenForStop } from "./stop.ts";
 
@@ -43,7 +43,10 @@ export const post = createCommand<PostOptions>({
     image: option("<url>", "large picture below"),
     footer: option("<text>", "small print"),
     "footer-icon": option("<url>", "its picture"),
-    timestamp: openOption("[when]", "a time in the small print, like 2026-01-31T12:00:00Z; without one, now"),
+    timestamp: openOption(
+      "[when]",
+      "a time in the small print, like 2026-01-31T12:00 here or 2026-01-31T12:00Z; without one, now",
+    ),
     webhook: option("<url|name>", "the webhook, or the variable of .env that holds it (default: DISCORD_WEBHOOK_URL)"),
     json: option("<path>", "a whole payload as JSON instead of text and options; - reads it from standard input"),
     edit: option("<id>", "change this message of the webhook"),
@@ -53,7 +56,9 @@ export const post = createCommand<PostOptions>({
     "dry-run": flag("print the exact requests, the token hidden, and send nothing"),
     "json-output": flag("print what was done as JSON and nothing else"),
   },
-  notes: "The ids of the messages go to standard output. Nobody is pinged without --ping.",
+  notes:
+    "The ids of the messages go to standard output. Nobody is pinged without --ping. Standard input is read for -,\n" +
+    "or when nothing else says what to post.",
   examples: [
     'django-agent post "The backup is done."',
     'django-agent post --file notes.md --embed --title "Update" --color green',
@@ -66,23 +71,24 @@ export const post = createCommand<PostOptions>({
     const env = await loadEnv();
     const address = findWebhook(options.webhook, env);
     if (seal.sandboxed) await keepOnlyHost(options.dryRun ? undefined : hostAndPort(address.origin));
-    const threadId = threadOf(options, address);
-    const posts = options.delete === undefined ? await preparePosts(argument, options, signal) : [];
+    if (!options.dryRun) requireReachable(address);
     const [skip, timeoutMs] = [skipOf(options), timeoutOf(options)];
+    const posts = options.delete === undefined ? await preparePosts(argument, options, signal) : [];
+    const threadId = threadOf(options, address, posts);
     if (skip > 0 && skip >= posts.length) {
       throw usageError(`--skip-parts ${skip} leaves nothing: it is ${posts.length} in all`);
     }
-    const hasText = argument !== undefined;
-    await carryOut(posts, { hasText, options, address, threadId, skip, timeoutMs, dataDir: data, signal });
+    const textSource = sourceOfText(argument, options);
+    await carryOut(posts, { textSource, options, address, threadId, skip, timeoutMs, dataDir: data, signal });
   },
 });
 
-function threadOf({ threadId, threadName }: PostOptions, address: WebhookAddress): string | undefined {
-  const thread = threadId ?? address.threadId;
-  if (thread === undefined) return undefined;
-  requireId(thread, threadId === undefined ? "The thread_id of the webhook's address" : "--thread-id");
-  if (threadName === undefined) return thread;
-  throw usageError("The webhook's address names a thread, and --thread-name begins another", "Leave one of them out.");
+/** @throws AgentError (exit 64) when the posts begin another thread */
+function threadOf(options: PostOptions, address: WebhookAddress, [first]: readonly Post[]): string | undefined {
+  const thread = options.threadId ?? address.threadId;
+  if (thread === undefined || typeof first?.message.thread_name !== "string") return thread;
+  const where = options.threadId === undefined ? "The webhook's address" : "--thread-id";
+  throw usageError(`${where} names a thread, and the message would begin another`, "Leave one of them out.");
 }
 
 /**
@@ -97,17 +103,21 @@ async function preparePosts(argument: string | undefined, options: PostOptions, 
     ? composePosts(draftOf(options, text, files))
     : [{ message: await readPayload(json, signal), files }];
   if (edit !== undefined && posts.length > 1) {
-    throw refused("Cannot edit a message into several", `It is too long for one: it would be ${posts.length}.`);
+    throw refused("Cannot edit a message into several", `It would take ${posts.length}: shorten it, or post anew.`);
   }
-  requireLimits(posts);
-  if (posts.length > 0 && posts.every((post) => edit !== undefined || !showsNothing(post))) return posts;
+  requireLimits(posts, { isEdit: edit !== undefined });
+  if (posts.length > 0 && posts.every((post) => edit !== undefined || !showsNothing(post))) {
+    return posts.map(withSafeNames);
+  }
   throw refused("There is nothing to post: no text, no embed, no file", "Give a text that shows something.");
 }
 
-function requireLimits(posts: readonly Post[]): void {
+function requireLimits(posts: readonly Post[], { isEdit }: { readonly isEdit: boolean }): void {
   const lines = posts.flatMap((post, index) => {
     const place = posts.length > 1 ? `message ${index + 1}, ` : "";
-    return findProblems(post).map(({ field, message }) => `\n  ${place}${field}: ${message}`);
+    // An edit may show files that are there already.
+    const problems = [...findProblems(post), ...(isEdit ? [] : findPictureProblems(post))];
+    return problems.map(({ field, message }) => `\n  ${place}${field}: ${message}`);
   });
   if (lines.length === 0) return;
   const shown = [...new Set(lines)].slice(0, 20).join("");

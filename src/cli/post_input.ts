@@ -10,9 +10,19 @@ import { readStdin } from "./stdin.ts";
 /** Largest text that is posted, in bytes: some 8,000 messages. */
 const MAX_TEXT_BYTES = 16 * 1024 * 1024;
 
+/** Where the text to post comes from; `options` when they make the message without one. */
+export type TextSource = "argument" | "stdin" | "file" | "options";
+
+/** Standard input is read for `-`, and when nothing else says what to post. */
+export function sourceOfText(argument: string | undefined, options: PostOptions): TextSource {
+  if (argument === "-" || options.file === "-") return "stdin";
+  if (argument !== undefined) return "argument";
+  if (options.file !== undefined) return "file";
+  return hasContent(options) ? "options" : "stdin";
+}
+
 /**
- * The text to post: the argument, standard input for `-`, or a file. Standard input is also read when nothing else says
- * what to post and it is no terminal. Undefined when options make the message.
+ * The text to post; undefined when options make the message.
  * @throws AgentError (exit 64, 65 or 77) with what is wrong; exit 130 when it is stopped meanwhile
  */
 export async function readText(
@@ -20,14 +30,14 @@ export async function readText(
   options: PostOptions,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  if (options.file !== undefined && options.file !== "-") {
-    const bytes = await readInput(options.file, MAX_TEXT_BYTES, `Or let the shell read it: django-agent post - < FILE`);
-    return decode(bytes, options.file);
+  const source = sourceOfText(argument, options);
+  if (source === "options") return undefined;
+  if (source === "argument") return argument;
+  if (source === "file") {
+    const path = options.file ?? "";
+    return decode(await readInput(path, MAX_TEXT_BYTES, "Or let the shell read it: django-agent post - < FILE"), path);
   }
-  const isAsked = argument === "-" || options.file === "-";
-  if (argument !== undefined && !isAsked) return argument;
-  if (!isAsked && hasContent(options)) return undefined;
-  if (!isAsked && Deno.stdin.isTerminal()) {
+  if (argument === undefined && options.file === undefined && Deno.stdin.isTerminal()) {
     throw usageError(
       "There is nothing to post",
       'Give a text: django-agent post "Hola"; or - to read it from standard input.',

@@ -89,9 +89,9 @@ const CONFLICTS: readonly (readonly [option: Name, others: readonly Name[], why:
   ["suppressEmbeds", EMBED_OPTIONS, "it would hide the embed"],
 ];
 
-/** @throws AgentError (exit 64) for options that contradict each other, and for messages named by anything but an id */
+/** @throws AgentError (exit 64) for options that contradict each other, and for what is named by anything but an id */
 export function checkOptions(options: PostOptions, text: string | undefined): void {
-  for (const name of ["edit", "delete"] as const) {
+  for (const name of ["edit", "delete", "threadId"] as const) {
     const id = options[name];
     if (id !== undefined) requireId(id, flagOf(name)); // it becomes part of a path: `..` would be the webhook itself
   }
@@ -217,9 +217,12 @@ function parseField(text: string): EmbedField {
   return { name: name.trim(), value: value.trim(), ...(inline && { inline }) };
 }
 
+/** ISO 8601: in the zone of this machine where it names none. */
 function parseTime(when: string | true): string {
   if (when === true || when === "now") return new Date().toISOString();
-  const ms = /^\d{4}-\d{2}-\d{2}/.test(when) ? Date.parse(when) : NaN;
+  const [, year, month, day] = /^(\d{4})-(\d{2})-(\d{2})/.exec(when) ?? [];
+  const lastDay = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();
+  const ms = Number(day) <= lastDay ? Date.parse(when.length === 10 ? `${when}T00:00` : when) : NaN;
   if (!Number.isNaN(ms)) return new Date(ms).toISOString();
   throw usageError(
     "--timestamp is followed by something that is no time",
@@ -255,6 +258,11 @@ export function timeoutOf({ timeout }: PostOptions): number | undefined {
 export function requireId(text: string, flag: string, what = "an id"): void {
   if (/^\d{1,20}$/.test(text)) return;
   throw usageError(`${flag} is not ${what}`, "An id is a number: developer mode of Discord, right click, Copy ID.");
+}
+
+/** True when `--webhook` names an address, which holds a token, and not the variable that has it. */
+export function isAddress(webhook: string): boolean {
+  return /[:/]/.test(webhook);
 }
 
 /** `threadId` as it is written on the command line. */

@@ -1,6 +1,9 @@
 import { type Env, ENVIRONMENT } from "../config/env.ts";
+import { hostAndPort } from "../core/address.ts";
 import { AgentError, EXIT } from "../core/errors.ts";
+import { howToAllow, isAllowed } from "../core/sandbox.ts";
 import { checkApiUrl, parseWebhookUrl, type WebhookAddress } from "../discord/webhook_url.ts";
+import { isAddress } from "./post_options.ts";
 import { usageError } from "./usage_error.ts";
 
 const DEFAULT_NAME = "DISCORD_WEBHOOK_URL";
@@ -14,14 +17,24 @@ export function findWebhook(given: string | undefined, env: Env): WebhookAddress
   const apiUrl = env.get("DISCORD_API_URL");
   const apiProblem = apiUrl === undefined ? undefined : checkApiUrl(apiUrl);
   if (apiProblem) throw unusable("DISCORD_API_URL", apiProblem);
-  const isAddress = given?.includes(":") || given?.includes("/");
-  const name = given === undefined || isAddress ? DEFAULT_NAME : nameOf(given);
-  const text = isAddress ? given : env.get(name);
+  const isGiven = given !== undefined && isAddress(given);
+  const name = given === undefined || isGiven ? DEFAULT_NAME : nameOf(given);
+  const text = isGiven ? given : env.get(name);
   if (text === undefined) throw missing(name);
   const address = parseWebhookUrl(text, { apiUrl });
   if (!("problem" in address)) return address;
-  if (!isAddress) throw unusable(name, address);
+  if (!isGiven) throw unusable(name, address);
   throw usageError(`Cannot post to what --webhook names: ${address.problem}`, address.remedy);
+}
+
+/** @throws AgentError (exit 77) when the sandbox does not let this process reach the webhook */
+export function requireReachable({ origin }: WebhookAddress): void {
+  const host = hostAndPort(origin);
+  if (isAllowed(host)) return;
+  throw new AgentError(`Cannot talk to ${host}: the sandbox of this program does not allow it`, {
+    exitCode: EXIT.permission,
+    remedy: `${howToAllow(host)} (\`deno task post\` allows Discord alone: use \`deno task agent post\`.)`,
+  });
 }
 
 function nameOf(given: string): string {

@@ -1,6 +1,6 @@
 import { printable } from "../core/format.ts";
 import type { WebhookRequest } from "../discord/webhook_request.ts";
-import { flagOf, type PostOptions } from "./post_options.ts";
+import { flagOf, isAddress, type PostOptions } from "./post_options.ts";
 import { writeBytes, writeJson, writeOut } from "./output.ts";
 
 /**
@@ -45,25 +45,32 @@ function asText(body: Uint8Array | null): string | undefined {
 }
 
 export interface Continuation {
-  /** True when the text stood on the command line, or `-` for it. */
-  readonly hasText: boolean;
+  /** True when it needs the text on standard input, where it was or because it stood on the command line. */
+  readonly readsStdin: boolean;
   readonly skip: number;
   readonly threadId: string | undefined;
+  readonly dataDir: string;
 }
 
 /**
  * The command line that posts the rest: the same options, with `--skip-parts`. A text stands for itself no more, it is
  * to come on standard input; nor does an address behind --webhook, which holds a token.
  */
-export function continueLine(options: PostOptions, { hasText, skip, threadId }: Continuation): string {
-  const { skipParts: _1, threadId: _2, threadName: _3, webhook, ...kept } = options;
+export function continueLine(options: PostOptions, { readsStdin, skip, threadId, dataDir }: Continuation): string {
+  const { skipParts: _1, threadId: _2, threadName: _3, webhook, file, ...kept } = options;
   const words = Object.entries(kept).flatMap(([name, value]: [string, string | true | readonly string[]]) =>
     [value].flat().map((each) => each === true ? flagOf(name) : `${flagOf(name)}=${quote(each)}`)
   );
-  if (webhook !== undefined && /^\w+$/.test(webhook)) words.push(`--webhook=${webhook}`);
-  if (threadId !== undefined) words.push(`--thread-id=${threadId}`);
-  const stdin = hasText || options.file === undefined ? ["-"] : [];
-  return ["django-agent post", ...stdin, ...words, `--skip-parts ${skip}`].join(" ");
+  return [
+    "django-agent post",
+    ...(readsStdin ? ["-"] : []),
+    ...(!readsStdin && file !== undefined ? [`--file=${quote(file)}`] : []),
+    ...words,
+    ...(webhook !== undefined && !isAddress(webhook) ? [`--webhook=${webhook}`] : []),
+    ...(threadId === undefined ? [] : [`--thread-id=${threadId}`]),
+    ...(dataDir === "./data" ? [] : [`--data=${quote(dataDir)}`]),
+    `--skip-parts ${skip}`,
+  ].join(" ");
 }
 
 /** For a POSIX shell. */

@@ -1,7 +1,20 @@
-/** Runs `action` while no other process does so under the same lock file; waits for its turn. */
+/** How long a turn is waited for at most, and how long between two looks, in milliseconds. */
+const LONGEST_WAIT_MS = 1000;
+const LOOK_MS = 5;
+
+/**
+ * Runs `action` while no other process does so under the same lock file; waits for its turn, a second at most: a
+ * process that has been stopped while it had the lock must not stop this one.
+ * @throws Error when the turn does not come
+ */
 export function withFileLock<T>(path: string, action: () => T): T {
   return runLocked(path, (file) => {
-    file.lockSync(true);
+    const endMs = performance.now() + LONGEST_WAIT_MS;
+    const nothing = new Int32Array(new SharedArrayBuffer(4));
+    while (!file.tryLockSync(true)) {
+      if (performance.now() >= endMs) throw new Error("another program does not let go of its lock");
+      Atomics.wait(nothing, 0, 0, LOOK_MS); // sleeps
+    }
     return action();
   });
 }

@@ -3,13 +3,13 @@ import { hostAndPort } from "../core/address.ts";
 import { AgentError, EXIT, type ExitCode } from "../core/errors.ts";
 import { formatWait } from "../core/format.ts";
 import { inTime } from "../core/in_time.ts";
-import { howToAllow, isAllowed } from "../core/sandbox.ts";
+import { howToAllow } from "../core/sandbox.ts";
 import type { EgressRecorder } from "../providers/exchange.ts";
 import { asRecord, parseJson } from "../providers/json.ts";
 import { readNetworkError } from "../providers/network_error.ts";
 import type { ReplyHead, Send, Sending } from "../providers/sender.ts";
 import { pauseAfter, readLimited } from "./rate_limit.ts";
-import { readRefusal, refusalError } from "./refusal.ts";
+import { readRefusal, refusalError, UNKNOWN_MESSAGE } from "./refusal.ts";
 import type { WebhookRequest } from "./webhook_request.ts";
 
 /** What the server says of a message; undefined what it does not say. */
@@ -56,8 +56,8 @@ export interface DeliveryOptions {
 export interface Delivery {
   /**
    * Sends a request until it is confirmed or there is no hope: after a 429 once the time has passed that it names,
-   * after a failure up to five times, if a second time can do no harm. A message is posted again only when the first
-   * request cannot have been carried out.
+   * after a failure again, five times in all, if a second time can do no harm. A message is posted again only when the
+   * first request cannot have been carried out.
    * @throws DeliveryError with what is known
    */
   deliver(request: WebhookRequest): Promise<Delivered>;
@@ -68,7 +68,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 }
 
 const MOST_TRIES = 5;
-/** Some 429 name no time, or none at all. */
+/** Some 429 name a time of zero. */
 const SHORTEST_LIMIT_MS = 250;
 const FIRST_BACK_OFF_MS = 500;
 /** Shorter waits are not worth a line. */
@@ -77,17 +77,28 @@ const MAX_BODY_BYTES = 512 * 1024;
 /** How long the rest of an answer may take whose first line confirms the message, in milliseconds. */
 const BODY_MS = 10_000;
 /**
- * Statuses that say that nobody has dealt with the request: 502 and 503 (Discord's documentation: "not a gateway
- * available to process your request"), and Cloudflare's for a server that it did not get through to.
+ * Statuses that say that nobody has dealt with the request: 502 by Discord's documentation ("There was not a gateway
+ * available to process your request"), 503 by RFC 9110, and Cloudflare's for a server that refused the connection
+ * (521), could not be found (523) or failed the TLS handshake (525, 526). Not 522, which Cloudflare also gives when a
+ * server falls silent after it has connected.
  */
-const NOT_PROCESSED = new Set([502, 503, 521, 522, 523, 525, 526]);
+const NOT_PROCESSED = new Set([502, 503, 521, 523, 525, 526]);
 
 type Outcome =
   | { readonly kind: "confirmed"; readonly delivered: Delivered }
   | { readonly kind: "limited"; readonly waitMs: number | undefined; readonly reason: string }
-  | { readonly kind: "refused"; readonly status: number; readonly error: AgentError }
+  | { readonly kind: "refused"; readonly code: number | undefined; readonly error: AgentError }
   /** `processed`: true when the server may have done what was asked. */
   | { readonly kind: "failed"; readonly processed: boolean; readonly message: string; readonly cause?: unknown };
+
+interface Failed {
+  /** How many times so far. */
+  readonly failures: number;
+  /** True when one of them may have been carried out. */
+  readonly processed: boolean;
+  /** True when the time left is too short for another. */
+  readonly isLate: boolean;
+}
 
 class PacedDelivery implements Delivery {
   readonly #options: DeliveryOptions;
@@ -106,7 +117,6 @@ class PacedDelivery implements Delivery {
   }
 
   async deliver(request: WebhookRequest): Promise<Delivered> {
-    this.#requireHost();
     let processed = false;
     for (let failures = 0, limits = 0;;) {
       await this.#waitForLimit(this.#notBeforeMs - performance.now(), LIMIT, processed);
@@ -119,14 +129,15 @@ class PacedDelivery implements Delivery {
           break;
         case "refused":
           // What was deleted by a request whose answer got lost is not there any more.
-          if (outcome.status === 404 && request.method === "DELETE" && processed) return NOTHING_SAID;
+          if (outcome.code === UNKNOWN_MESSAGE && request.method === "DELETE" && processed) return NOTHING_SAID;
           throw outcome.error;
         case "failed": {
           processed ||= outcome.processed;
           const isSafe = request.isRepeatable || !outcome.processed;
           const pauseMs = this.#backOff(failures++);
-          if (!isSafe || failures === MOST_TRIES || !this.#fits(pauseMs)) {
-            throw this.#giveUp(outcome, failures, processed);
+          const isLate = !this.#fits(pauseMs);
+          if (!isSafe || failures === MOST_TRIES || isLate) {
+            throw this.#giveUp(outcome, { failures, processed, isLate });
           }
           await this.#pause(pauseMs, outcome.message, processed);
         }
@@ -192,8 +203,8 @@ class PacedDelivery implements Delivery {
     if (status >= 500) {
       return { kind: "failed", processed: !NOT_PROCESSED.has(status), message: `${this.#who} answers ${status}` };
     }
-    const error = refusalError(readRefusal(status, body), this.#who, ABOUT[method]);
-    return { kind: "refused", status, error };
+    const refusal = readRefusal(status, body);
+    return { kind: "refused", code: refusal.code, error: refusalError(refusal, this.#who, ABOUT[method]) };
   }
 
   #failedBy(cause: unknown): Outcome {
@@ -235,17 +246,14 @@ class PacedDelivery implements Delivery {
     return (this.#options.backOffMs ?? FIRST_BACK_OFF_MS) * 2 ** Math.min(before, 5) * (1 - Math.random() / 2);
   }
 
-  #giveUp({ message, cause }: Outcome & { kind: "failed" }, failures: number, processed: boolean): DeliveryError {
+  #giveUp({ message, cause }: Outcome & { kind: "failed" }, { failures, processed, isLate }: Failed): DeliveryError {
     const tries = failures > 1 ? ` (${failures} tries)` : "";
-    return new DeliveryError(
-      processed ? `${message}${tries}; it may have arrived all the same` : `${message}${tries}`,
-      {
-        exitCode: EXIT.unavailable,
-        remedy: processed ? LOOK_FIRST : "Check the network connection, and try again later.",
-        mayHaveArrived: processed,
-        cause,
-      },
-    );
+    return new DeliveryError(`${message}${tries}${processed ? "; it may have arrived all the same" : ""}`, {
+      exitCode: isLate && !processed ? EXIT.tempfail : EXIT.unavailable,
+      remedy: processed ? LOOK_FIRST : "Check the network connection, and try again later.",
+      mayHaveArrived: processed,
+      cause,
+    });
   }
 
   #tooLate(): DeliveryError {
@@ -264,11 +272,7 @@ class PacedDelivery implements Delivery {
     });
   }
 
-  #requireHost(): void {
-    if (!isAllowed(hostAndPort(this.#options.origin))) throw this.#notAllowed();
-  }
-
-  #notAllowed(cause?: unknown): AgentError {
+  #notAllowed(cause: unknown): AgentError {
     const host = hostAndPort(this.#options.origin);
     return new AgentError(`Cannot talk to ${host}: the sandbox of this program does not allow it`, {
       exitCode: EXIT.permission,

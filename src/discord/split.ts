@@ -107,7 +107,8 @@ class TextSplitter implements Splitter {
     }
     const first = Math.max(from, block.open);
     if (to <= first) return this.#cutProse(from, block.start);
-    const isAllowed = (cut: number) => !isBlank(this.#text.slice(first, cut)); // or it would show an empty block
+    const ink = this.#text.slice(first, to).search(/\S/);
+    const isAllowed = (cut: number) => ink >= 0 && cut > first + ink; // or it would show an empty block
     const last = lastBreak(this.#text, { from: first, to, levels: CODE, isAllowed });
     if (last === undefined && block.start > from && !this.#hasCharacter(first, to, isAllowed)) {
       return this.#cutProse(from, block.start); // the next part may hold whole what would be torn here

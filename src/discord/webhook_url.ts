@@ -12,14 +12,14 @@ export interface WebhookAddress {
   readonly threadId: string | undefined;
 }
 
-/** Why an address cannot be used; never repeats the address. */
+/** Why an address cannot be used; repeats nothing of it but scheme and host. */
 export interface AddressProblem {
   readonly problem: string;
   readonly remedy: string;
 }
 
 export interface WebhookUrlOptions {
-  /** Base address of another server that speaks Discord's API (`DISCORD_API_URL`). */
+  /** Address of another server that speaks Discord's API (`DISCORD_API_URL`): webhooks of its origin are taken. */
   readonly apiUrl?: string | undefined;
 }
 
@@ -58,13 +58,17 @@ export function parseWebhookUrl(text: string, { apiUrl }: WebhookUrlOptions = {}
       remedy: "Leave off the ? and what follows.",
     };
   }
+  const threadId = url.searchParams.get("thread_id") ?? undefined;
+  if (threadId !== undefined && !/^\d{1,20}$/.test(threadId)) {
+    return { problem: "Its thread_id is not an id", remedy: "Leave off the ? and what follows, or use --thread-id." };
+  }
   const origin = isDiscord ? DISCORD_ORIGIN : url.origin;
   const start = `${isDiscord ? API : base}/webhooks/${id}`;
   return {
     origin,
     path: `${start}/${token}`,
     shown: `${origin}${start}/***`,
-    threadId: url.searchParams.get("thread_id") ?? undefined,
+    threadId,
   };
 }
 

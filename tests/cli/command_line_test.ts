@@ -12,7 +12,7 @@ import {
 } from "../../src/cli/command.ts";
 import { firstWord, readCommandLine } from "../../src/cli/command_line.ts";
 import type { PostOptions } from "../../src/cli/post_options.ts";
-import { continueLine } from "../../src/cli/post_view.ts";
+import { type Continuation, continueLine } from "../../src/cli/post_view.ts";
 import type { CommonOptions, Session } from "../../src/cli/session.ts";
 import { refuseTogether } from "../../src/cli/usage_error.ts";
 import { AgentError } from "../../src/core/errors.ts";
@@ -236,8 +236,8 @@ Deno.test("firstWord() sees past the common options, and no further", () => {
 });
 
 Deno.test("continueLine() repeats the options that were given, for a shell, and neither text nor address", () => {
-  const line = (options: PostOptions, hasText = true, threadId?: string) =>
-    continueLine(options, { hasText, skip: 2, threadId });
+  const line = (options: PostOptions, more: Partial<Continuation> = {}) =>
+    continueLine(options, { readsStdin: true, skip: 2, threadId: undefined, dataDir: "./data", ...more });
   assert.equal(line({}), "django-agent post - --skip-parts 2");
   assert.equal(
     line({ embed: true, title: "it's -x", avatarUrl: "https://example.org/a.png", timestamp: true, jsonOutput: true }),
@@ -245,11 +245,16 @@ Deno.test("continueLine() repeats the options that were given, for a shell, and 
       " --skip-parts 2",
   );
   assert.equal(
-    line({ file: "a.md", attach: ["b.png", "c d.png"], timestamp: "now", skipParts: "1" }, false),
+    line({ file: "a.md", attach: ["b.png", "c d.png"], timestamp: "now", skipParts: "1" }, { readsStdin: false }),
     "django-agent post --file=a.md --attach=b.png --attach='c d.png' --timestamp=now --skip-parts 2",
   );
+  assert.equal(line({ file: "-" }), "django-agent post - --skip-parts 2");
   assert.equal(
-    line({ webhook: "TEAM_WEBHOOK", threadName: "New", ping: ["users", "1"] }, true, "77"),
+    line({ title: "T" }, { readsStdin: false, dataDir: "my data" }),
+    "django-agent post --title=T --data='my data' --skip-parts 2",
+  );
+  assert.equal(
+    line({ webhook: "TEAM_WEBHOOK", threadName: "New", ping: ["users", "1"] }, { threadId: "77" }),
     "django-agent post - --ping=users --ping=1 --webhook=TEAM_WEBHOOK --thread-id=77 --skip-parts 2",
   );
   assert.ok(!line({ webhook: "https://discord.com/api/webhooks/1/SECRET" }).includes("SECRET"));

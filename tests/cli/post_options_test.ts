@@ -77,6 +77,7 @@ Deno.test("parseColor() reads hex with # or 0x, long or short, and names", () =>
     [" Green ", 0x57f287],
     ["blurple", 0x5865f2],
     ["black", 1],
+    ["#000", 1],
     ["5865F2", undefined],
     ["#12345", undefined],
     ["#gggggg", undefined],
@@ -108,12 +109,13 @@ Deno.test("draftOf() splits fields at |, and leaves \\| alone", () => {
 });
 
 Deno.test("draftOf() reads times as ISO 8601 has them, and now", () => {
-  assert.equal(embedOf({ timestamp: "2026-01-31" })?.timestamp, "2026-01-31T00:00:00.000Z");
+  assert.equal(embedOf({ timestamp: "2026-01-31" })?.timestamp, new Date(2026, 0, 31).toISOString());
+  assert.equal(embedOf({ timestamp: "2026-01-31T12:30" })?.timestamp, new Date(2026, 0, 31, 12, 30).toISOString());
   assert.equal(embedOf({ timestamp: "2026-01-31T12:00:00+02:00" })?.timestamp, "2026-01-31T10:00:00.000Z");
   for (const now of [true, "now"] as const) {
     assert.match(embedOf({ timestamp: now })?.timestamp ?? "", /^\d{4}-.*Z$/);
   }
-  for (const text of ["", "tomorrow", "5", "2026-13-40"]) {
+  for (const text of ["", "tomorrow", "5", "2026-13-40", "2026-02-30", "2026-02-29T12:00Z"]) {
     assert.match(usageOf(() => embedOf({ timestamp: text })), /no time/, text);
   }
 });

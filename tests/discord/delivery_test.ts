@@ -1,105 +1,21 @@
 import assert from "node:assert/strict";
-import { AgentError } from "../../src/core/errors.ts";
-import { createDelivery, DeliveryError, type DeliveryOptions } from "../../src/discord/delivery.ts";
-import { NO_MENTIONS, type Post } from "../../src/discord/message.ts";
-import { deleteRequest, editRequest, postRequest } from "../../src/discord/webhook_request.ts";
+import { createDelivery } from "../../src/discord/delivery.ts";
+import { postRequest } from "../../src/discord/webhook_request.ts";
 import { parseWebhookUrl } from "../../src/discord/webhook_url.ts";
 import { createFetchSender } from "../../src/providers/fetch_sender.ts";
-import { createHttpSender } from "../../src/providers/http_sender.ts";
-import type { Send } from "../../src/providers/sender.ts";
-import {
-  type Behaviour,
-  type FakeDiscord,
-  type FakeDiscordOptions,
-  startFakeDiscord,
-  WEBHOOK_TOKEN,
-} from "../support/fake_discord.ts";
+import type { Behaviour } from "../support/fake_discord.ts";
 import { startRawServer } from "../support/raw_server.ts";
-
-const SECRET = "SECRET-CONTENT";
-const POST: Post = { message: { content: SECRET, allowed_mentions: NO_MENTIONS }, files: [] };
-
-/** Adds up what goes out and comes back. */
-function countingLedger() {
-  const counts = { requests: 0, sent: 0, received: 0 };
-  return {
-    counts,
-    sent(_origin: string, bytes: number) {
-      counts.requests++;
-      counts.sent += bytes;
-    },
-    received: (_origin: string, bytes: number) => void (counts.received += bytes),
-  };
-}
-
-interface Scene {
-  readonly discord: FakeDiscord;
-  readonly waits: string[];
-  readonly ledger: ReturnType<typeof countingLedger>;
-  post(post?: Post): Promise<unknown>;
-  edit(id: string): Promise<unknown>;
-  remove(id: string): Promise<unknown>;
-}
-
-type Changes = Partial<DeliveryOptions> & FakeDiscordOptions;
-const calm = new AbortController().signal;
-
-function sceneOf(discord: FakeDiscord, send: Send, changes: Changes): Scene {
-  const waits: string[] = [];
-  const ledger = countingLedger();
-  const { origin } = discord;
-  const onWait = (ms: number, reason: string) => void waits.push(`${Math.round(ms / 100) / 10} s: ${reason}`);
-  const options = { origin, send, ledger, timeoutMs: 20_000, signal: calm, backOffMs: 20, onWait };
-  const delivery = createDelivery({ ...options, ...changes });
-  const address = parseWebhookUrl(discord.webhookUrl, { apiUrl: origin });
-  assert.ok(!("problem" in address));
-  const about = { address, userAgent: "DiscordBot (https://example.org, 1)" };
-  return {
-    discord,
-    waits,
-    ledger,
-    post: async (post = POST) => await delivery.deliver(await postRequest(post, about)),
-    edit: async (id) => await delivery.deliver(await editRequest(id, POST, about)),
-    remove: async (id) => await delivery.deliver(await deleteRequest(id, about)),
-  };
-}
-
-/** One test for every way a request can go out. */
-function each(name: string, body: (scene: Scene) => Promise<void>, changes: Changes = {}): void {
-  for (const [kind, createSender] of Object.entries({ "node:http": createHttpSender, fetch: createFetchSender })) {
-    Deno.test(`${name} (${kind})`, async () => {
-      const discord = startFakeDiscord(changes);
-      try {
-        await body(sceneOf(discord, createSender(discord.origin), changes));
-      } finally {
-        await discord.stop();
-      }
-    });
-  }
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<DeliveryError> {
-  const error = await promise.then(() => assert.fail("it should fail"), (reason: unknown) => reason);
-  assert.ok(error instanceof AgentError, Deno.inspect(error));
-  for (const secret of [WEBHOOK_TOKEN, SECRET]) {
-    assert.ok(!`${error.message} ${error.remedy}`.includes(secret), error.message);
-  }
-  return error as DeliveryError;
-}
-
-/** Fails after exactly one request. */
-async function finalFailure({ discord }: Scene, promise: Promise<unknown>): Promise<DeliveryError> {
-  const error = await failureOf(promise);
-  assert.equal(discord.requests.length, 1);
-  return error;
-}
-
-const status = (code: number, body?: string | object, headers = {}): Behaviour => ({
-  kind: "status",
-  status: code,
-  ...(body !== undefined && { body }),
-  headers,
-});
+import {
+  calm,
+  countingLedger,
+  each,
+  failureOf,
+  finalFailure,
+  POST,
+  sceneOf,
+  SECRET,
+  status,
+} from "./delivery_scene.ts";
 
 each("Delivery.deliver() posts, waits for the message to be saved, and says where it is", async (scene) => {
   assert.deepEqual(await scene.post(), { id: scene.discord.messages[0]?.id, channelId: "2234567890123456789" });
@@ -193,7 +109,7 @@ each("Delivery.deliver() gives up at once when the pause after the last answer i
   assert.equal(error.exitCode, 75);
 });
 
-for (const code of [502, 503, 521, 522, 523, 525, 526]) {
+for (const code of [502, 503, 521, 523, 525, 526]) {
   each(`Delivery.deliver() posts again after ${code}: nobody has dealt with the request`, async ({ post, discord }) => {
     discord.next(status(code, "<html>"), status(code, { message: SECRET }));
     await post();
@@ -201,7 +117,7 @@ for (const code of [502, 503, 521, 522, 523, 525, 526]) {
   });
 }
 
-for (const code of [500, 504, 520, 524, 599]) {
+for (const code of [500, 504, 520, 522, 524, 599]) {
   each(`Delivery.deliver() does not post again after ${code}: it may have arrived`, async (scene) => {
     scene.discord.next({ kind: "status", status: code, body: { message: SECRET }, carriedOut: true });
     const error = await finalFailure(scene, scene.post());
@@ -275,6 +191,21 @@ each("Delivery.deliver() takes a message as saved whose answer breaks off behind
   assert.equal(scene.discord.requests.length, 1);
 });
 
+each(
+  "Delivery.deliver() takes a message as saved whose answer never ends, and waits for it no longer than it may",
+  async (scene) => {
+    scene.discord.next({ kind: "stall" });
+    assert.deepEqual(await scene.post(), { id: undefined, channelId: undefined });
+  },
+  { timeoutMs: 300 },
+);
+
+each("Delivery.deliver() takes no other 404 for a message that is gone", async (scene) => {
+  scene.discord.next(status(500), status(404, { message: "Unknown Webhook", code: 10015 }));
+  const error = await failureOf(scene.remove("5"));
+  assert.equal(error.exitCode, 77);
+});
+
 each("Delivery.deliver() takes 204 for a confirmation, as some servers give it", async (scene) => {
   scene.discord.next({ kind: "no_content" });
   assert.deepEqual(await scene.post(), { id: undefined, channelId: undefined });
@@ -290,65 +221,14 @@ each("Delivery.deliver() ends on time when no answer comes, and says that it may
 each("Delivery.deliver() ends on time between two tries, too", async ({ post, discord }) => {
   discord.next(...Array.from({ length: 9 }, () => status(503)));
   const error = await failureOf(post());
-  assert.deepEqual([error.exitCode, error.mayHaveArrived], [69, false]);
+  assert.deepEqual([error.exitCode, error.mayHaveArrived], [75, false]);
   assert.ok(discord.requests.length < 5);
 }, { timeoutMs: 250, backOffMs: 120 });
 
-for (
-  const [code, body, words, exitCode] of [
-    [401, { message: "x", code: 50027 }, /the token of this webhook is wrong \(401, code 50027\)/, 77],
-    [403, { message: "x", code: 50013 }, /not permitted to do that \(403, code 50013\)/, 77],
-    [403, "<html>blocked</html>", /it is not permitted \(403\)/, 77],
-    [404, { message: "x", code: 10015 }, /does not exist \(any more\) \(404, code 10015\)/, 77],
-    [404, "nothing here", /there is no such webhook \(404\)/, 77],
-    [404, { message: "x", code: 10003 }, /no such channel or thread \(404, code 10003\)/, 65],
-    [400, { message: SECRET, code: 50006 }, /the message shows nothing \(400, code 50006\)/, 65],
-    [413, "too large", /the request is too large \(413\)/, 65],
-    [418, { code: "7", message: SECRET }, /no reason is given \(418\)/, 65],
-  ] as const
-) {
-  each(`Delivery.deliver() takes ${code} ${JSON.stringify(body)} for the last word`, async (scene) => {
-    scene.discord.next(status(code, body));
-    const error = await finalFailure(scene, scene.post());
-    assert.match(error.message, words);
-    assert.equal(error.exitCode, exitCode);
-  });
-}
-
-each("Delivery.deliver() names the fields that are refused, and repeats nothing else of the answer", async (scene) => {
-  const refused = (code: string) => ({ _errors: [{ code, message: SECRET }] });
-  scene.discord.next(status(400, {
-    message: SECRET,
-    code: 50035,
-    errors: {
-      content: refused("BASE_TYPE_MAX_LENGTH"),
-      embeds: { 0: { fields: { 24: { name: refused("BASE_TYPE_REQUIRED") } }, [SECRET]: refused("X") } },
-      username: refused(SECRET),
-      flags: { _errors: "no list" },
-    },
-  }));
-  const error = await finalFailure(scene, scene.post());
-  assert.deepEqual(error.message.split("\n").slice(1), [
-    "  content: BASE_TYPE_MAX_LENGTH",
-    "  embeds[0].fields[24].name: BASE_TYPE_REQUIRED",
-    "  username: refused",
-  ]);
-});
-
-each("Delivery.deliver() follows no redirect", async (scene) => {
-  scene.discord.next(status(307, "", { location: `${scene.discord.origin}/elsewhere` }));
-  const error = await finalFailure(scene, scene.post());
-  assert.match(error.message, /redirects are not followed \(307\)/);
-  assert.equal(error.exitCode, 69);
-});
-
-each("Delivery.deliver() stops in the middle of a wait", async ({ discord }) => {
+each("Delivery.deliver() stops in the middle of a wait", async ({ discord, send }) => {
   const stop = new AbortController();
   discord.next(status(429, { retry_after: 15 }));
-  const scene = sceneOf(discord, createFetchSender(discord.origin), {
-    signal: stop.signal,
-    onWait: () => stop.abort(),
-  });
+  const scene = sceneOf(discord, send, { signal: stop.signal, onWait: () => stop.abort() });
   const error = await failureOf(scene.post());
   assert.deepEqual([error.exitCode, error.mayHaveArrived, discord.requests.length], [130, false, 1]);
   assert.deepEqual((await failureOf(scene.post())).exitCode, 130);
@@ -357,10 +237,10 @@ each("Delivery.deliver() stops in the middle of a wait", async ({ discord }) => 
 
 each(
   "Delivery.deliver() stops while it waits for an answer, and says that it may have arrived",
-  async ({ discord }) => {
+  async ({ discord, send }) => {
     const stop = new AbortController();
     discord.next({ kind: "silence" });
-    const scene = sceneOf(discord, createFetchSender(discord.origin), { signal: stop.signal });
+    const scene = sceneOf(discord, send, { signal: stop.signal });
     const posted = failureOf(scene.post());
     while (discord.messages.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
     stop.abort();

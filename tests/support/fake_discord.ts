@@ -22,8 +22,8 @@ export type Behaviour =
   }
   /** Closes the connection: before it does anything, after it has done it, or after the head of its answer. */
   | { readonly kind: "cut"; readonly when: "before" | "after" | "in_body" }
-  /** Does what is asked, and never answers. */
-  | { readonly kind: "silence" }
+  /** Does what is asked, and never answers, or never ends its answer. */
+  | { readonly kind: "silence" | "stall" }
   /** Does what is asked and answers 204 without a body, as some other servers do. */
   | { readonly kind: "no_content" };
 
@@ -109,6 +109,10 @@ class Discord {
         return await this.#cut(request, reply, behaviour.when);
       case "silence":
         this.#carryOut(request);
+        return await reply.hang();
+      case "stall":
+        this.#carryOut(request);
+        await reply.head(200, { "content-type": "application/json" });
         return await reply.hang();
       case "no_content":
         this.#carryOut(request);
