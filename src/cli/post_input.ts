@@ -1,6 +1,6 @@
-import { basename } from "node:path";
 import { describeAccess } from "../config/read_file.ts";
 import { AgentError, EXIT } from "../core/errors.ts";
+import { fileNameOf } from "../core/path.ts";
 import { LIMITS } from "../discord/limits.ts";
 import type { Attachment, WebhookMessage } from "../discord/message.ts";
 import { hasContent, type PostOptions } from "./post_options.ts";
@@ -51,7 +51,7 @@ export async function readAttachments(paths: readonly string[]): Promise<Attachm
   const files: Attachment[] = [];
   for (const path of paths) {
     files.push({
-      name: basename(path),
+      name: fileNameOf(path),
       bytes: await readInput(path, LIMITS.fileBytes, "Or copy it into this folder."),
     });
   }

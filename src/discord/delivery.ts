@@ -1,8 +1,8 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { hostAndPort } from "../core/address.ts";
 import { AgentError, EXIT, type ExitCode } from "../core/errors.ts";
 import { formatWait } from "../core/format.ts";
 import { inTime } from "../core/in_time.ts";
+import { pause } from "../core/pause.ts";
 import { howToAllow } from "../core/sandbox.ts";
 import type { EgressRecorder } from "../providers/exchange.ts";
 import { asRecord, parseJson } from "../providers/json.ts";
@@ -106,6 +106,8 @@ class PacedDelivery implements Delivery {
   readonly #who: string;
   /** When all has to be over, on the clock of `performance.now()`. */
   readonly #endMs: number;
+  /** Aborts then. Deno loads what `setTimeout` needs when it is first called, 8 ms of a start; not so for this. */
+  readonly #late: AbortSignal;
   /** Before this the next request is not welcome. */
   #notBeforeMs = 0;
 
@@ -114,6 +116,7 @@ class PacedDelivery implements Delivery {
     const { host } = new URL(options.origin);
     this.#who = host === "discord.com" ? "Discord" : host;
     this.#endMs = performance.now() + options.timeoutMs;
+    this.#late = AbortSignal.timeout(options.timeoutMs);
   }
 
   async deliver(request: WebhookRequest): Promise<Delivered> {
@@ -150,27 +153,21 @@ class PacedDelivery implements Delivery {
     if (signal.aborted) throw stopped(processed);
     const { path, method, headers, body } = request;
     ledger.sent(origin, body?.length ?? 0); // may have to wait for its file
-    const leftMs = this.#endMs - performance.now();
-    if (leftMs <= 0) throw processed ? this.#late() : this.#tooLate();
+    if (performance.now() >= this.#endMs) throw processed ? this.#tooLate() : this.#unsent();
     const sending = send({ path, method, headers, body });
+    const either = AbortSignal.any([signal, this.#late]);
     const leave = () => void sending.cancel();
-    let isLate = false;
-    const timer = setTimeout(() => {
-      isLate = true;
-      leave();
-    }, leftMs);
-    signal.addEventListener("abort", leave);
+    either.addEventListener("abort", leave);
     try {
       const head = await sending.head;
       this.#notBeforeMs = performance.now() + pauseAfter(head.headers);
       return this.#outcomeOf(head, await this.#readBody(sending), method);
     } catch (cause) {
       if (signal.aborted) throw stopped(true);
-      if (isLate) throw this.#late();
+      if (this.#late.aborted) throw this.#tooLate();
       return this.#failedBy(cause);
     } finally {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", leave);
+      either.removeEventListener("abort", leave);
     }
   }
 
@@ -234,11 +231,7 @@ class PacedDelivery implements Delivery {
   async #pause(ms: number, reason: string, processed: boolean): Promise<void> {
     if (ms <= 0) return;
     if (ms >= TOLD_MS) this.#options.onWait?.(ms, reason);
-    try {
-      await delay(ms, undefined, { signal: this.#options.signal });
-    } catch {
-      throw stopped(processed);
-    }
+    if (!await pause(ms, this.#options.signal)) throw stopped(processed);
   }
 
   /** From half to all of 0.5 s, 1 s, 2 s …: many that fail together do not come back together. */
@@ -256,7 +249,7 @@ class PacedDelivery implements Delivery {
     });
   }
 
-  #tooLate(): DeliveryError {
+  #unsent(): DeliveryError {
     return new DeliveryError("The time of --timeout was over before it was sent", {
       exitCode: EXIT.tempfail,
       remedy: "Allow more with --timeout.",
@@ -264,7 +257,7 @@ class PacedDelivery implements Delivery {
     });
   }
 
-  #late(): DeliveryError {
+  #tooLate(): DeliveryError {
     return new DeliveryError(`No answer from ${this.#who} within --timeout; it may have arrived all the same`, {
       exitCode: EXIT.tempfail,
       remedy: LOOK_FIRST,

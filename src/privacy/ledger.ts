@@ -1,7 +1,7 @@
-import { dirname } from "node:path";
 import { isLoopbackOrPrivate } from "../core/address.ts";
 import { requirePlainFile, withFileLock } from "../core/file_lock.ts";
 import type { Log } from "../core/log.ts";
+import { folderOf } from "../core/path.ts";
 
 /** What went to one origin. */
 export interface LedgerEntry {
@@ -65,7 +65,7 @@ export function createLedger({ path, log, writeEveryMs = 1000 }: LedgerOptions):
   };
 
   const write = () => {
-    clearTimeout(timer);
+    if (timer !== undefined) clearTimeout(timer); // Deno loads its timers when one is first touched: 8 ms of a start
     timer = undefined;
     if (unwritten.size === 0) return;
     try {
@@ -142,7 +142,7 @@ function add(before: LedgerEntry | undefined, entry: LedgerEntry): LedgerEntry {
 
 /** Adds to the file under its lock. The new name of the old file when that was damaged. */
 function addToFile(path: string, counts: readonly LedgerEntry[]): string | undefined {
-  Deno.mkdirSync(dirname(path), { recursive: true });
+  Deno.mkdirSync(folderOf(path), { recursive: true });
   return withFileLock(`${path}.lock`, () => addToLockedFile(path, counts));
 }
 
