@@ -22,7 +22,7 @@ export function formatHelp(path: readonly string[], target: Target): string {
     brief,
     ...sections.map(([title, rows]) => `${title}:\n${rows.map((row) => formatRow(row, column)).join("\n")}`),
     ...(notes === undefined ? [] : [notes]),
-    `Example${examples.length > 1 ? "s" : ""}:\n${examples.map((line) => `  ${line}`).join("\n")}`,
+    `Example:\n${examples.map((line) => `  ${line}`).join("\n")}`,
     ...(path.length === 0 ? [EXIT_CODES] : []),
   ];
   return `${parts.join("\n\n")}\n`;

@@ -40,7 +40,7 @@ Deno.test("the help of a command shows its options, the global ones and examples
     const { code, stdout, stderr } = await run("help", "post");
     assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
     assert.match(stdout, /^Usage: django-agent post \[options\] \[text\]\n/);
-    const parts = ["Arguments", "Message", "Embed", "Delivery", "Global Options", "Examples"];
+    const parts = ["Arguments", "Message", "Embed", "Delivery", "Global Options", "Example"];
     const places = parts.map((part) => stdout.indexOf(`\n${part}:\n`));
     assert.deepEqual(places, places.filter((place) => place > 0).toSorted((a, b) => a - b));
     assert.match(stdout, /\n {2}--timestamp \[when\] +a time in the small print/);
