@@ -1,0 +1,85 @@
+/** What the bot knows of Discord, in shapes of its own: only `gateway.ts` and its neighbours know the library's. */
+
+/** Somebody who writes, as a message shows them. */
+export interface Author {
+  readonly id: string;
+  /** What the server shows: the name there, else the one chosen for everywhere, else the user name. Untrusted text. */
+  readonly name: string;
+  readonly username: string;
+  readonly isBot: boolean;
+  readonly isWebhook: boolean;
+  /** Ids of the roles they have in this server; empty in a direct message. */
+  readonly roleIds: readonly string[];
+}
+
+/** A message as it was written or edited last. */
+export interface ChannelMessage {
+  readonly id: string;
+  readonly channelId: string;
+  /** Undefined in a direct message. */
+  readonly guildId: string | undefined;
+  readonly author: Author;
+  /** Raw: mentions as `<@id>`. Empty without the message content intent, unless it is addressed to the bot. */
+  readonly content: string;
+  /** Ids of the people and roles that the server says are mentioned. */
+  readonly mentionedUserIds: readonly string[];
+  readonly mentionedRoleIds: readonly string[];
+  readonly mentionsEveryone: boolean;
+  /** The message that this one replies to; its author where the server says so. */
+  readonly repliesTo: { readonly messageId: string; readonly authorId: string | undefined } | undefined;
+  readonly attachments: readonly MessageAttachment[];
+  /** Epoch milliseconds. */
+  readonly atMs: number;
+}
+
+export interface MessageAttachment {
+  readonly name: string;
+  readonly url: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly contentType: string | undefined;
+}
+
+/** The bot itself. */
+export interface Self {
+  readonly id: string;
+  readonly username: string;
+}
+
+export interface Guild {
+  readonly id: string;
+  readonly name: string;
+  /** The role that Discord made for the bot there, if it has one. */
+  readonly ownRoleId: string | undefined;
+  readonly memberCount: number;
+}
+
+export interface Channel {
+  readonly id: string;
+  readonly guildId: string | undefined;
+  readonly name: string;
+  readonly topic: string | undefined;
+  /** The channel a thread belongs to. */
+  readonly parentId: string | undefined;
+}
+
+export interface Member {
+  readonly id: string;
+  readonly name: string;
+  readonly username: string;
+  readonly isBot: boolean;
+}
+
+/** What happens on Discord, one call an event. None of them may throw; what they return is not waited for. */
+export interface DiscordEvents {
+  ready(self: Self): void;
+  guild(guild: Guild, channels: readonly Channel[]): void;
+  guildGone(guildId: string): void;
+  channel(channel: Channel): void;
+  channelGone(channelId: string): void;
+  members(guildId: string, members: readonly Member[]): void;
+  memberGone(guildId: string, userId: string): void;
+  message(message: ChannelMessage): void;
+  messageEdited(message: ChannelMessage): void;
+  messagesDeleted(channelId: string, messageIds: readonly string[]): void;
+}
