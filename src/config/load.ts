@@ -1,11 +1,9 @@
 import { join } from "node:path";
 import embeddedText from "./default_models.json" with { type: "text" };
-import { ConfigError, type ConfigProblem } from "../core/errors.ts";
-import { readJsonText } from "./json_text.ts";
 import { readSmallFile } from "./read_file.ts";
 import { checkRules } from "./rules.ts";
-import { type ModelsConfig, modelsSchema } from "./schema.ts";
-import { describeIssues, mend } from "./shape.ts";
+import { type ModelsConfig, modelsJsonSchema, modelsSchema } from "./schema.ts";
+import { parseSettings, type SettingsKind } from "./settings_text.ts";
 
 /** One valid configuration, deeply frozen: a call in flight goes on with the one it began with. */
 export interface ConfigSnapshot {
@@ -25,6 +23,19 @@ export interface ConfigFolder {
 
 /** The `models.json` every copy of the program carries, whatever stands in `config/`; also what `init` writes. */
 export const EMBEDDED_TEXT: string = embeddedText;
+
+const KEY_IN_FILE = "Put the key into .env and its variable's name into api_key_env; a key has no place in this file.";
+
+const MODELS: SettingsKind<ModelsConfig> = {
+  schema: modelsSchema,
+  jsonSchema: modelsJsonSchema,
+  habits: {
+    api_key: KEY_IN_FILE,
+    apiKey: KEY_IN_FILE,
+    total_seconds: "Set total_seconds in the general deadlines: it limits a whole call, over all providers.",
+  },
+  rules: checkRules,
+};
 
 /** The file the settings are read from, whether it exists or not. */
 export function modelsPath({ dir }: ConfigFolder): string {
@@ -48,27 +59,5 @@ export async function loadConfig(folder: ConfigFolder): Promise<ConfigSnapshot> 
  * @throws ConfigError with every problem found
  */
 export function parseConfig(text: string, source: string, path: string | null = null): ConfigSnapshot {
-  const { value, problems } = readJsonText(text.replace(/^\uFEFF/, ""));
-  if (value === undefined) throw new ConfigError(source, problems);
-  const checked = check(value);
-  const all = [...problems, ...checked.problems];
-  if (all.length > 0 || !checked.models) throw new ConfigError(source, all);
-  return deepFreeze({ source, path, text, models: checked.models });
-}
-
-function check(value: unknown): { models?: ModelsConfig; problems: ConfigProblem[] } {
-  const shaped = modelsSchema.safeParse(value);
-  if (shaped.success) return { models: shaped.data, problems: checkRules(shaped.data) };
-  const { issues } = shaped.error;
-  const problems = describeIssues(issues, value);
-  const mended = mend(value, issues) ? modelsSchema.safeParse(value) : undefined;
-  return { problems: mended?.success ? [...problems, ...checkRules(mended.data)] : problems };
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value);
-    Object.values(value).forEach(deepFreeze);
-  }
-  return value;
+  return Object.freeze({ source, path, text, models: parseSettings(text, source, MODELS) });
 }

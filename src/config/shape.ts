@@ -1,6 +1,5 @@
 import type { z } from "zod";
 import type { ConfigProblem } from "../core/errors.ts";
-import { modelsJsonSchema } from "./schema.ts";
 import { didYouMean, formatPath, quote } from "./words.ts";
 
 type Issue = z.core.$ZodIssue;
@@ -19,17 +18,21 @@ interface SchemaNode {
   readonly items?: SchemaNode;
 }
 
-/** Keys people write by habit, and what to write here instead. */
-const HABITS: Readonly<Record<string, string>> = {
-  api_key: "Put the key into .env and its variable's name into api_key_env; a key has no place in this file.",
-  apiKey: "Put the key into .env and its variable's name into api_key_env; a key has no place in this file.",
-  total_seconds: "Set total_seconds in the general deadlines: it limits a whole call, over all providers.",
-};
+/** What is known of a file beyond what zod tells of it. */
+export interface Vocabulary {
+  /** The JSON Schema of the file as a person may write it: its descriptions become remedies. */
+  readonly jsonSchema: Readonly<Record<string, unknown>>;
+  /** Keys people write by habit, and what to write here instead. */
+  readonly habits: Readonly<Record<string, string>>;
+}
 
 /** What zod found, each with its path and what to write instead. The offending value itself is `value`. */
-export function describeIssues(issues: readonly Issue[], value: unknown): ConfigProblem[] {
-  const schema = modelsJsonSchema() as SchemaNode;
-  const problems = issues.flatMap((issue) => describeIssue(issue, schema, valueAt(value, issue.path)));
+export function describeIssues(
+  issues: readonly Issue[],
+  value: unknown,
+  { jsonSchema, habits }: Vocabulary,
+): ConfigProblem[] {
+  const problems = issues.flatMap((issue) => describeIssue(issue, { schema: jsonSchema, habits, value }));
   // A number far out of range is reported twice: once for its own limit, once for the largest safe integer.
   return problems.filter(({ path, message }, index) =>
     problems.findIndex((other) => other.path === path && other.message === message) === index
@@ -51,7 +54,14 @@ export function mend(value: unknown, issues: readonly Issue[]): boolean {
   });
 }
 
-function describeIssue(issue: Issue, schema: SchemaNode, found: unknown): ConfigProblem[] {
+interface Context {
+  readonly schema: SchemaNode;
+  readonly habits: Vocabulary["habits"];
+  readonly value: unknown;
+}
+
+function describeIssue(issue: Issue, { schema, habits, value }: Context): ConfigProblem[] {
+  const found = valueAt(value, issue.path);
   const node = nodeAt(schema, issue.path);
   const path = formatPath(issue.path);
   switch (issue.code) {
@@ -59,7 +69,7 @@ function describeIssue(issue: Issue, schema: SchemaNode, found: unknown): Config
       return issue.keys.map((key) => ({
         path: formatPath([...issue.path, key]),
         message: "There is no such setting",
-        remedy: remedyForKey(key, node),
+        remedy: remedyForKey(key, node, habits),
       }));
     case "invalid_key":
       return [{
@@ -70,16 +80,17 @@ function describeIssue(issue: Issue, schema: SchemaNode, found: unknown): Config
     case "too_small":
     case "too_big": {
       const negativePrice = issue.path.includes("usd_per_million") && issue.code === "too_small";
-      const message = negativePrice ? `A price cannot be negative: ${found}` : `${found} is out of range`;
-      return [{ path, message, remedy: write(node) }];
+      if (negativePrice) return [{ path, message: `A price cannot be negative: ${found}`, remedy: write(node) }];
+      const subject = Array.isArray(found) ? `A list of ${found.length} entries` : String(found);
+      return [{ path, message: `${subject} is out of range`, remedy: write(node) }];
     }
     default:
       return [{ path, message: describeFound(found), remedy: write(node, found) }];
   }
 }
 
-function remedyForKey(key: string, node: SchemaNode | undefined): string {
-  const habit = Object.hasOwn(HABITS, key) ? HABITS[key] : undefined;
+function remedyForKey(key: string, node: SchemaNode | undefined, habits: Vocabulary["habits"]): string {
+  const habit = Object.hasOwn(habits, key) ? habits[key] : undefined;
   if (habit !== undefined) return habit;
   const known = node?.propertyNames?.enum ?? Object.keys(node?.properties ?? {});
   return `Remove it, or use one of: ${known.join(", ")}.${didYouMean(key, known)}`;
