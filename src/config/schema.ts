@@ -136,7 +136,8 @@ export const modelsSchema = z.strictObject({
   }).prefault({}),
 });
 
-type DeepReadonly<T> = T extends object ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> } : T;
+/** A value whose every level is read-only. */
+export type DeepReadonly<T> = T extends object ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> } : T;
 
 /** One provider of a valid models.json. */
 export type ProviderSettings = ModelsConfig["providers"][string];

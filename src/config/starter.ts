@@ -1,11 +1,12 @@
 import { join } from "node:path";
+import { discordSchemaFileText, EMBEDDED_DISCORD_TEXT } from "./discord_settings.ts";
 import { EMBEDDED_TEXT, modelsPath } from "./load.ts";
 import { EMBEDDED_PROMPTS } from "./prompts.ts";
 import { describeAccess } from "./read_file.ts";
 import { schemaFileText } from "./schema.ts";
 
 export interface StarterOptions {
-  /** Folder for `models.json`, its schema and the prompts; created when missing. */
+  /** Folder for `models.json` and `discord.json`, their schemas and the prompts; created when missing. */
   readonly configDir: string;
   /** Where the file for secrets goes. */
   readonly envPath: string;
@@ -54,6 +55,8 @@ export async function writeStarter({ configDir, envPath }: StarterOptions): Prom
   const files = [
     { path: modelsPath({ dir: configDir }), text: EMBEDDED_TEXT, mode: 0o644 },
     { path: join(configDir, "models.schema.json"), text: schemaFileText(), mode: 0o644 },
+    { path: join(configDir, "discord.json"), text: EMBEDDED_DISCORD_TEXT, mode: 0o644 },
+    { path: join(configDir, "discord.schema.json"), text: discordSchemaFileText(), mode: 0o644 },
     ...Object.entries(EMBEDDED_PROMPTS).map(([name, text]) => ({ path: join(promptsDir, name), text, mode: 0o644 })),
     { path: envPath, text: ENV_TEXT, mode: 0o600 },
   ];

@@ -122,3 +122,13 @@ export async function rejection(promise: Promise<unknown>): Promise<unknown> {
     (error: unknown) => error,
   );
 }
+
+/** True when git knows the file and finds it as it was checked out. */
+export async function isUntouched(path: string): Promise<boolean> {
+  const options = { args: ["diff", "--quiet", "HEAD", "--", path], cwd: new URL("../../", import.meta.url) };
+  try {
+    return (await new Deno.Command("git", options).output()).code === 0;
+  } catch {
+    return false; // no git here
+  }
+}

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { EMBEDDED_TEXT, parseConfig } from "../../src/config/load.ts";
 import { modelsJsonSchema, schemaFileText } from "../../src/config/schema.ts";
 import { ROLES } from "../../src/core/types.ts";
-import { validExample } from "./examples.ts";
+import { isUntouched, validExample } from "./examples.ts";
 
 const shipped = () => parseConfig(EMBEDDED_TEXT, "config/models.json").models;
 
@@ -22,16 +22,6 @@ Deno.test("the shipped config/models.json is what the program embeds, unless a p
   assert.equal(shipped().$schema, "./models.schema.json");
   if (await isUntouched(path)) assert.equal(file, EMBEDDED_TEXT, "copy src/config/default_models.json to config/");
 });
-
-/** True when git knows the file and finds it as it was checked out. */
-async function isUntouched(path: string): Promise<boolean> {
-  const options = { args: ["diff", "--quiet", "HEAD", "--", path], cwd: new URL("../../", import.meta.url) };
-  try {
-    return (await new Deno.Command("git", options).output()).code === 0;
-  } catch {
-    return false; // no git here
-  }
-}
 
 Deno.test("The JSON Schema accepts the shipped example and refuses what the program refuses", () => {
   const schema = fromFile();

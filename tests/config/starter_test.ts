@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { discordSchemaFileText, EMBEDDED_DISCORD_TEXT } from "../../src/config/discord_settings.ts";
 import { loadEnv } from "../../src/config/env.ts";
 import { EMBEDDED_TEXT, loadConfig } from "../../src/config/load.ts";
 import { EMBEDDED_PROMPTS } from "../../src/config/prompts.ts";
@@ -16,12 +17,16 @@ Deno.test("writeStarter() writes a configuration and an .env that load", async (
     assert.deepEqual(written, [
       join(configDir, "models.json"),
       join(configDir, "models.schema.json"),
+      join(configDir, "discord.json"),
+      join(configDir, "discord.schema.json"),
       ...prompts,
       envPath,
     ]);
     assert.deepEqual(kept, []);
     assert.equal((await loadConfig({ dir: configDir })).text, EMBEDDED_TEXT);
     assert.equal(await Deno.readTextFile(join(configDir, "models.schema.json")), schemaFileText());
+    assert.equal(await Deno.readTextFile(join(configDir, "discord.json")), EMBEDDED_DISCORD_TEXT);
+    assert.equal(await Deno.readTextFile(join(configDir, "discord.schema.json")), discordSchemaFileText());
     assert.equal((await loadEnv({ path: envPath })).get("SOMETHING_ELSE"), undefined);
     assert.match(await Deno.readTextFile(envPath), /^# GEMINI_API_KEY=$/m);
   });
@@ -41,7 +46,7 @@ Deno.test("writeStarter() never overwrites, and says what it kept", async () => 
     await Deno.writeTextFile(join(root, "models.json"), "mine");
     const { written, kept } = await writeStarter({ configDir: root, envPath });
     assert.deepEqual(written.slice(0, 1), [join(root, "models.schema.json")]);
-    assert.equal(written.length, 1 + Object.keys(EMBEDDED_PROMPTS).length);
+    assert.equal(written.length, 3 + Object.keys(EMBEDDED_PROMPTS).length);
     assert.deepEqual(kept, [join(root, "models.json"), envPath]);
     assert.equal(await Deno.readTextFile(envPath), "GROQ_API_KEY=mine");
     assert.equal(await Deno.readTextFile(join(root, "models.json")), "mine");

@@ -13,10 +13,12 @@ Deno.test("init writes a starter that loads, with a .env for its owner only", as
   assert.deepEqual(stderr.trimEnd().split("\n"), [
     "written  config/models.json",
     "written  config/models.schema.json",
+    "written  config/discord.json",
+    "written  config/discord.schema.json",
     ...PROMPTS.map((name) => `written  config/${name}`),
     "written  .env",
   ]);
-  for (const name of ["models.json", "models.schema.json", ...PROMPTS]) {
+  for (const name of ["models.json", "models.schema.json", "discord.json", "discord.schema.json", ...PROMPTS]) {
     const written = await Deno.readTextFile(`${folder.path}/config/${name}`);
     assert.equal(written, await Deno.readTextFile(new URL(name, SHIPPED)));
   }
@@ -39,6 +41,8 @@ Deno.test("init touches nothing that exists, and writes what is missing", async 
   assert.equal(code, 0, stderr);
   assert.deepEqual(stderr.trimEnd().split("\n"), [
     "written  config/models.schema.json",
+    "written  config/discord.json",
+    "written  config/discord.schema.json",
     ...PROMPTS.map((name) => `written  config/${name}`),
     "kept     config/models.json (it was there already)",
     "kept     .env (it was there already)",
