@@ -55,10 +55,14 @@ export function wordsOf(text: string): string[] {
 
 const NOT_ASCII = /[\u0080-\uffff]/;
 
+/** Putting marks in order takes the square of their number, and 100,000 of them 10 s; no script piles up this many. */
+const MANY_MARKS = /(\p{M}{16})\p{M}+/gu;
+
 /** A text in lower case, its Latin letters without diacritics: "Canción" becomes "cancion". */
 export function plain(text: string): string {
   if (!NOT_ASCII.test(text)) return text.toLowerCase();
-  return text.normalize("NFD").replace(/(\p{Script=Latin})\p{M}+/gu, "$1").normalize("NFC").toLowerCase();
+  const bounded = text.replace(MANY_MARKS, "$1");
+  return bounded.normalize("NFD").replace(/(\p{Script=Latin})\p{M}+/gu, "$1").normalize("NFC").toLowerCase();
 }
 
 /** Which of the two languages a text is written in; undefined when nothing tells. */

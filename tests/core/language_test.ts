@@ -64,3 +64,11 @@ Deno.test("isFunctionWord() knows those of both languages, and no others", () =>
     assert.ok(!isFunctionWord(word), word);
   }
 });
+
+Deno.test("plain() takes a letter under 100,000 marks in its stride", () => {
+  for (const marks of ["\u0301\u0316".repeat(50_000), "\u0301".repeat(50_000) + "\u0316".repeat(50_000)]) {
+    const began = performance.now();
+    assert.deepEqual(wordsOf(`Django${marks} a${marks}`), ["django", "a"]);
+    assert.ok(performance.now() - began < 1000, `${performance.now() - began} ms`);
+  }
+});
