@@ -57,7 +57,7 @@ export type Decision =
 /**
  * The longer the bot has not taken part, the more seldom the model is asked: the next time when half as long as that
  * has passed since it was asked last, but at least every half an hour. So a model that keeps silent is asked after 8 s,
- * 16 s, 32 s, … and in a day some 50 times; once it speaks, all begins anew.
+ * 16 s, 32 s, … as far as the rate lets it, and in a day some 50 times; once it speaks, all begins anew.
  */
 const DECAY = 0.5;
 const LONGEST_GAP_MS = 1_800_000;
