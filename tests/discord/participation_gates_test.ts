@@ -166,7 +166,7 @@ Deno.test("decide() ends the talk of two bots that answer each other, until a pe
     return answers;
   };
   assert.equal(answersTo(42), 3);
-  state = heard(state, { ...ANA, id: "302", isBot: true, isWebhook: true });
+  state = heard(state, { ...ANA, id: "302", isWebhook: true });
   assert.equal(answersTo(42), 0, "a webhook is nobody");
   state = heard(state, ANA);
   assert.equal(answersTo(42), 3);
