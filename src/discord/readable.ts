@@ -71,14 +71,16 @@ const BREAK = " ⏎ ";
 const LONE_BACKSLASH = /(?<!\\)((?:\\\\)*)\\$/;
 
 /**
- * Nothing that a reader would not see: control and direction characters, and those by which text can be hidden or
- * smuggled. What joins letters and emoji stays.
+ * What no reader sees and a model reads all the same: signs of direction, fillers, letters in disguise. What joins
+ * letters and emoji stays, or chooses how they look.
  */
-const INVISIBLE =
-  /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\u{e0000}-\u{e0fff}]/gu;
+const INVISIBLE = /(?![\u200c\u200d\ufe0e\ufe0f])[\p{DI}\ufff9-\ufffb]/gu;
 
-/** Whatever ends a line somewhere ends it everywhere, so that nothing can begin a line unseen. */
-function withoutInvisible(text: string): string {
+/**
+ * A text with nothing in it that cannot be seen. Whatever ends a line somewhere ends it everywhere, so that nothing can
+ * begin a line unseen.
+ */
+export function withoutInvisible(text: string): string {
   const lines = text.replace(/\r\n|[\r\v\f\u0085\u2028\u2029]/g, "\n");
   return printable(lines).toWellFormed().replace(INVISIBLE, "");
 }
