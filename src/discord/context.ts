@@ -24,7 +24,7 @@ export interface Scene {
 }
 
 export interface ContextLimits {
-  /** UTF-16 units of the whole text. Default 6,000. */
+  /** UTF-16 units of the whole text, without the bar that the prompt puts before each line. Default 6,000. */
   readonly letters?: number;
   /** About how many tokens the list of members may take. Default 400. */
   readonly memberTokens?: number;
