@@ -176,7 +176,7 @@ function createLabels(people: readonly Person[], { self, names }: Scene): (perso
   };
   for (const name of [self.username, names.user(self.id) ?? self.username]) own(name, self.id);
   for (const person of people) own(safeName(person), keyOf(person));
-  return (person) => {
+  const make = (person: Person) => {
     const name = safeName(person);
     const isAlone = (owners.get(fold(name)) ?? keyOf(person)) === keyOf(person);
     const marks = [
@@ -185,6 +185,8 @@ function createLabels(people: readonly Person[], { self, names }: Scene): (perso
     ];
     return marks.length === 0 ? name : `${name} {${marks.join(", ")}}`;
   };
+  const labels = new Map(people.map((person) => [keyOf(person), make(person)])); // many lines have few speakers
+  return (person) => labels.get(keyOf(person)) ?? make(person);
 }
 
 /** What two names have in common that a reader could take for the same. */

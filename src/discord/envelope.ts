@@ -13,7 +13,7 @@ const BAR = /^│ ?/;
 /** A time as the context writes it. */
 const TIME = String.raw`(?:\d{4}-\d\d-\d\d )?\d{1,2}:\d\d `;
 /** The header of a context, also as a model remembers it: with another dash, in bold. */
-const HEADER = /^[*_#│ ]{0,8}\[(?:contexto en tiempo real|real-time context)[^\]\n]{0,40}\][*_: ]{0,8}(?:\n|$)/i;
+const HEADER = /^[*_#│ ]{0,8}\[(?:contexto en tiempo real|real-time context)[^\]\n]{0,40}\][*_: ]{0,8}\n?/i;
 /** `[name] `, `**[name]:** `, `14:03 [name] `, but not `[name](link)`. A sign behind a backslash belongs to the name. */
 const TAG = new RegExp(String.raw`^(?:${TIME})?[*_]{0,2}\[((?:\\.|[^\]\\\n]){1,200})\][*_]{0,2}:?[*_]{0,2}(?:\s+|$)`);
 /** `Name: `, `**Name:** `, `14:03 Name: `. */
