@@ -138,6 +138,18 @@ Deno.test("describeScene() drops the oldest messages and cuts long ones to keep 
   assert.match(nitro, /\[Ana\] before\n14:02 \[Ana\] y{900,1000}…$/);
 });
 
+Deno.test("describeScene() keeps to any number of letters, and fills it to the last", () => {
+  const busy = scene({ members: [member("9")], messages: [said("1", "hola"), said("2", "adiós", { author: bob })] });
+  const full = describeScene(busy).text;
+  for (let letters = 0; letters <= full.length; letters++) {
+    const { text } = describeScene(busy, { letters });
+    assert.ok(text.length <= letters, `${text.length} of ${letters}`);
+  }
+  const header = full.slice(0, full.indexOf("\n"));
+  assert.equal(describeScene(busy, { letters: header.length }).text, header);
+  assert.equal(describeScene(busy, { letters: header.length - 1 }).text, "");
+});
+
 const person = fc.record({ id: fc.nat(5).map((id) => `${id + 7}`), name: hostile, username: hostile });
 const spoken = fc.record({ person, content: hostile, attachments: fc.nat(1), own: fc.boolean() });
 

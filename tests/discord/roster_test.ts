@@ -28,6 +28,12 @@ Deno.test("Roster.seen() makes whoever writes a member, and knows neither bots n
   assert.deepEqual(roster.size, { guilds: 1, members: 2, known: 2 });
 });
 
+Deno.test("Roster forgets those first who were not seen for longest", () => {
+  const roster = new Roster({ mostKnown: 2 });
+  for (const id of ["1", "2", "1", "3"]) roster.seen(message(id, { author: author(id) }));
+  assert.deepEqual(["1", "2", "3"].map((id) => roster.known(id)?.messages), [2, undefined, 1]);
+});
+
 Deno.test("Roster.membersOf() gives those first who wrote last", () => {
   const roster = new Roster();
   roster.members("3", [member("1"), member("2"), member("3"), member("4")]);
