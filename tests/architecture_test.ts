@@ -57,8 +57,8 @@ Deno.test("the program keeps the layout's import rules", async (t) => {
   await expectNone("every import goes to the own room or to a lower rank", findRankViolations(graph));
   await expectNone("no import cycles", findCycles(graph));
   await expectNone("only src/app.ts names concrete providers, stores and the bot", findConcreteImports(graph));
-  await expectNone("only src/providers names the providers' SDKs", findStraySdks(graph));
-  await expectNone("no static import leads to a cloud SDK", findEagerSdks(graph));
+  await expectNone("only src/providers and src/discord name the SDKs of services", findStraySdks(graph));
+  await expectNone("no static import leads to an SDK that is loaded on demand", findEagerSdks(graph));
 });
 
 Deno.test("the program's source keeps the layout's code rules", async () => {
@@ -195,10 +195,13 @@ Deno.test("findConcreteImports() allows the composition root and the room itself
   assert.equal(findConcreteImports(graphOf({ "src/cli/serve.ts": targets, "main.ts": targets })).length, 6);
 });
 
-Deno.test("findStraySdks() keeps SDKs, even their types, in src/providers", () => {
+Deno.test("findStraySdks() keeps SDKs, even their types, in their rooms", () => {
   const sdks = ["npm:ollama", "type npm:groq-sdk", "lazy npm:@google/genai"];
   assert.deepEqual(findStraySdks(graphOf({ "src/providers/x.ts": sdks, "tests/x_test.ts": sdks })), []);
   assert.equal(findStraySdks(graphOf({ "src/app.ts": [...sdks, "npm:zod"] })).length, 3);
+  const discord = ["npm:@discordeno/bot", "npm:ws"];
+  assert.deepEqual(findStraySdks(graphOf({ "src/discord/x.ts": discord })), []);
+  assert.deepEqual(findStraySdks(graphOf({ "src/discord/x.ts": sdks, "src/providers/x.ts": discord })).length, 5);
 });
 
 Deno.test("findEagerSdks() finds the static import that leads to a cloud SDK", () => {
