@@ -1,0 +1,287 @@
+import { AgentError, describeFault, EXIT } from "../core/errors.ts";
+import { formatDuration } from "../core/format.ts";
+import { inTime } from "../core/in_time.ts";
+import type { Log } from "../core/log.ts";
+import { once } from "../core/once.ts";
+import { pause } from "../core/pause.ts";
+import type { EgressRecorder } from "../providers/exchange.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import type { DiscordEvents } from "./events.ts";
+import { type GatewayInfo, readGatewayInfo } from "./gateway_info.ts";
+import { IdentifyGate } from "./identify_gate.ts";
+import { keepConnected } from "./keep_connected.ts";
+import { MemberRequests } from "./member_requests.ts";
+import { createBackOff } from "./reconnect.ts";
+import { createDiscordRest, type DiscordRest } from "./rest.ts";
+import { RestError } from "./rest_error.ts";
+import { RestRequests } from "./rest_requests.ts";
+import { createSeen } from "./seen.ts";
+import type { IntentChoice, ShardSocket } from "./shard_socket.ts";
+
+export interface GatewayOptions {
+  readonly token: string;
+  /** Base of the REST API without a slash at its end (`DISCORD_API_URL`); default is Discord's own. */
+  readonly apiUrl?: string | undefined;
+  readonly events: DiscordEvents;
+  readonly log: Log;
+  /** What to ask Discord for beyond what every bot gets; both by default. */
+  readonly intents?: Partial<IntentChoice>;
+  /** `DiscordBot (url, version)`, as Discord wants it. */
+  readonly userAgent?: string;
+  /** Told of every REST request. */
+  readonly ledger?: EgressRecorder;
+  /** From 0 up to 1; for tests. */
+  readonly random?: () => number;
+  readonly times?: Partial<GatewayTimes>;
+}
+
+/** Waits, in milliseconds; tests make them short. */
+export interface GatewayTimes {
+  /** Pause after the first failure at most; each further one is twice as long. Default 1000. */
+  readonly firstPauseMs: number;
+  /** Longest pause between two tries. Default 60,000. */
+  readonly mostPauseMs: number;
+  /** A connection that is not ready after this is given up for another. Default 60,000. */
+  readonly watchdogMs: number;
+  /** A connection that held so long makes up for all failures before. Default 60,000. */
+  readonly stableMs: number;
+  /** Between two new sessions. Default 5000. */
+  readonly identifyGapMs: number;
+  /** How long a REST request may take. Default 15,000. */
+  readonly requestMs: number;
+  /** The longest wait for a rate limit. Default 60,000. */
+  readonly mostLimitMs: number;
+  /** Between two requests for the members of one server. Default 30,000. */
+  readonly membersGapMs: number;
+  /** How long the next part of a list of members may take. Default 15,000. */
+  readonly membersMs: number;
+}
+
+/** `reconnecting`: it was ready, and at least one of its connections is not any more. */
+export type GatewayState = "connecting" | "ready" | "reconnecting" | "failed" | "stopped";
+
+/** The bot's connection to Discord: kept up until it is stopped, or until Discord forbids it for good. */
+export interface Gateway {
+  /**
+   * Connects, however long that takes; resolves once every shard is READY.
+   * @throws AgentError when there is no hope (`failed` says the same), or when it is stopped before
+   */
+  start(): Promise<void>;
+  readonly state: GatewayState;
+  /** Resolves, with the reason, when there is no hope any more. */
+  readonly failed: Promise<AgentError>;
+  /** Can be used from the beginning, and until `stop()`. */
+  readonly rest: DiscordRest;
+  /** Ends everything, in three seconds at most; nothing is left running. */
+  stop(): Promise<void>;
+}
+
+/** Makes a gateway; it does nothing before `start()`, and loads the bot library only then or for a REST request. */
+export function createGateway(options: GatewayOptions): Gateway {
+  return new BotGateway(options);
+}
+
+const DEFAULT_USER_AGENT = "DiscordBot (https://django-agent.invalid, 1)";
+const STOP_MS = 3000;
+const STABLE_MS = 60_000;
+const WATCHDOG_MS = 60_000;
+/** How many ids of events are remembered: some minutes of a very busy bot, in about a megabyte. */
+const MOST_SEEN = 10_000;
+/** `Request Guild Members` of Discord's gateway. */
+const REQUEST_MEMBERS = 8;
+
+class BotGateway implements Gateway {
+  readonly rest: DiscordRest;
+  readonly start = once(() => this.#start());
+  readonly #options: GatewayOptions;
+  readonly #token: string;
+  readonly #requests: RestRequests;
+  readonly #seen = createSeen(MOST_SEEN);
+  readonly #stopping = new AbortController();
+  readonly #failed = Promise.withResolvers<AgentError>();
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #up = new Set<number>();
+  #state: GatewayState = "connecting";
+  #failure: AgentError | undefined;
+  #total = 0;
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(options: GatewayOptions) {
+    const { apiUrl, userAgent = DEFAULT_USER_AGENT, ledger, times = {} } = options;
+    this.#options = options;
+    this.#token = options.token.trim().replace(/^Bot\s+/i, "");
+    this.#requests = new RestRequests({
+      token: this.#token,
+      apiUrl: apiUrl?.replace(/\/+$/, ""),
+      userAgent,
+      ledger,
+      signal: this.#stopping.signal,
+      ...(times.requestMs !== undefined && { timeoutMs: times.requestMs }),
+      ...(times.mostLimitMs !== undefined && { mostWaitMs: times.mostLimitMs }),
+      backOff: { ...(times.firstPauseMs !== undefined && { firstMs: times.firstPauseMs / 2 }), ...this.#random },
+    });
+    this.rest = createDiscordRest(this.#requests);
+  }
+
+  get state(): GatewayState {
+    return this.#state;
+  }
+
+  get failed(): Promise<AgentError> {
+    return this.#failed.promise;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#state !== "failed") this.#state = "stopped";
+    this.#stopping.abort();
+    await inTime(STOP_MS, this.#running);
+  }
+
+  async #start(): Promise<void> {
+    const running = this.#run();
+    this.#running = running.catch(() => {});
+    await Promise.race([running, this.#ready.promise]);
+  }
+
+  /** Comes to an end only with the whole gateway: it throws what there is no hope after, and when it is stopped. */
+  async #run(): Promise<never> {
+    try {
+      checkToken(this.#token);
+      const { createShardSocket } = await import("./shard_socket.ts");
+      const info = await this.#findGateway();
+      const gate = new IdentifyGate(info.limit, this.#options.log, this.#options.times?.identifyGapMs);
+      this.#total = info.shards;
+      const shards = Array.from({ length: info.shards }, (_, shardId) => shardId);
+      await Promise.all(shards.map(async (shardId) => {
+        const fatal = await this.#keepShard(shardId, info, gate, createShardSocket);
+        if (fatal) this.#fail(fatal); // at once: the others are to end, too
+      }));
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) this.#fail(error instanceof AgentError ? error : internal(error));
+    }
+    throw this.#failure ?? stopped();
+  }
+
+  /** Asks where the gateway is until somebody knows. */
+  async #findGateway(): Promise<GatewayInfo> {
+    const { signal } = this.#stopping;
+    const backOff = createBackOff(this.#backOff);
+    for (let failures = 0;; failures++) {
+      try {
+        return await readGatewayInfo(this.#requests);
+      } catch (error) {
+        if (!(error instanceof RestError) || isHopeless(error)) throw error;
+        if (signal.aborted) throw stopped();
+        const pauseMs = backOff(failures);
+        this.#options.log.warn(`${error.message}; the next try is in ${formatDuration(pauseMs)}`);
+        if (!await pause(pauseMs, signal)) throw stopped();
+      }
+    }
+  }
+
+  /** @returns the error after which there must be no other try */
+  async #keepShard(
+    shardId: number,
+    { url, shards: totalShards }: GatewayInfo,
+    gate: IdentifyGate,
+    createShardSocket: typeof import("./shard_socket.ts").createShardSocket,
+  ): Promise<AgentError | undefined> {
+    const { log, times = {} } = this.#options;
+    const { members = true, content = true } = this.#options.intents ?? {};
+    let current: ShardSocket | undefined;
+    const ask = (guildId: string) =>
+      current?.sendPacket(REQUEST_MEMBERS, { guild_id: guildId, query: "", limit: 0 }) ?? false;
+    const requests = new MemberRequests({
+      ask,
+      log,
+      ...(times.membersGapMs !== undefined && { gapMs: times.membersGapMs }),
+      ...(times.membersMs !== undefined && { answerMs: times.membersMs }),
+    });
+    const dispatcher = new Dispatcher({
+      events: this.#options.events,
+      log,
+      seen: this.#seen,
+      onGuild: (guildId) => members && requests.want(guildId),
+      onGuildGone: (guildId) => requests.forget(guildId),
+      onMembers: (guildId, isLast) => requests.received(guildId, isLast),
+    });
+    const { watchdogMs: readyWithinMs = WATCHDOG_MS, stableMs = STABLE_MS } = times;
+    const about = { shardId, totalShards, token: this.#token, intents: { members, content }, url, readyWithinMs, log };
+    return await keepConnected({
+      shardId,
+      url,
+      gate,
+      log,
+      stableMs,
+      backOff: this.#backOff,
+      createSocket: (session, onUp) =>
+        createShardSocket({ ...about, session, onUp, onDispatch: (each) => dispatcher.dispatch(each) }),
+      onUp: (socket) => {
+        current = socket;
+        this.#shardUp(shardId);
+        requests.connected();
+      },
+      onDown: () => {
+        current = undefined;
+        this.#shardDown(shardId);
+        requests.disconnected();
+      },
+    }, this.#stopping.signal);
+  }
+
+  #shardUp(shardId: number): void {
+    this.#up.add(shardId);
+    if (this.#up.size < this.#total || this.#stopping.signal.aborted) return;
+    this.#state = "ready";
+    this.#ready.resolve();
+  }
+
+  #shardDown(shardId: number): void {
+    this.#up.delete(shardId);
+    if (this.#state === "ready") this.#state = "reconnecting";
+  }
+
+  #fail(error: AgentError): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#state = "failed";
+    this.#failure = error;
+    this.#failed.resolve(error);
+    this.#stopping.abort();
+  }
+
+  get #random(): { random?: () => number } {
+    const { random } = this.#options;
+    return random ? { random } : {};
+  }
+
+  get #backOff() {
+    const { firstPauseMs: firstMs, mostPauseMs: mostMs } = this.#options.times ?? {};
+    return {
+      ...(firstMs !== undefined && { firstMs }),
+      ...(mostMs !== undefined && { mostMs }),
+      ...this.#random,
+    };
+  }
+}
+
+/** What a header cannot carry would make `fetch` throw, and quote it. */
+function checkToken(token: string): void {
+  if (/^[\x21-\x7e]+$/.test(token)) return;
+  throw new RestError(`DISCORD_BOT_TOKEN ${token === "" ? "is empty" : "has characters that no token has"}`, {
+    exitCode: EXIT.permission,
+    remedy: "Copy the token anew: https://discord.com/developers/applications, Bot, Reset Token.",
+  });
+}
+
+/** True for what will not do better by itself: a wrong token, a wrong address, a closed sandbox. */
+function isHopeless({ status, isFinal }: RestError): boolean {
+  return isFinal && (status === undefined || status === 401 || status === 404);
+}
+
+function internal(error: unknown): AgentError {
+  return new AgentError(`The connection to Discord failed: ${describeFault(error)}`, { exitCode: EXIT.internal });
+}
+
+function stopped(): RestError {
+  return new RestError("Stopped", { exitCode: EXIT.interrupted });
+}

@@ -1,0 +1,65 @@
+import { asRecord } from "../providers/json.ts";
+import type { RestRequests } from "./rest_requests.ts";
+
+/** A message to a channel. */
+export interface OutgoingMessage {
+  /** At most 2000 characters; mentions in it notify nobody. */
+  readonly content: string;
+  /** The message that it answers; when that one is gone, it is sent all the same. */
+  readonly replyTo?: string | undefined;
+  /** At most 25 characters: within some minutes a second message with the same one is not posted again. */
+  readonly nonce: string;
+}
+
+/** What the bot asks of Discord's REST API. Everything throws `RestError`. */
+export interface DiscordRest {
+  /**
+   * Posts a message; tried again until it is confirmed or there is no hope, which the nonce makes safe.
+   * @returns its id; undefined when the server does not name it
+   */
+  post(channelId: string, message: OutgoingMessage): Promise<string | undefined>;
+  /** Shows for ten seconds that the bot is typing. Tried once: nobody misses it. */
+  typing(channelId: string): Promise<void>;
+}
+
+const MOST_NONCE = 25;
+
+/** The REST API over requests that know how to wait and when to give up. */
+export function createDiscordRest(requests: RestRequests): DiscordRest {
+  return {
+    async post(channelId, { content, replyTo, nonce }) {
+      checkId(channelId);
+      if (nonce === "" || nonce.length > MOST_NONCE) throw new RangeError(`A nonce has 1 to ${MOST_NONCE} characters`);
+      const answer = await requests.send({
+        method: "POST",
+        route: (routes) => routes.channels.messages(channelId),
+        what: "the message",
+        body: {
+          content,
+          nonce,
+          enforce_nonce: true,
+          allowed_mentions: { parse: [], replied_user: false },
+          ...(replyTo !== undefined && { message_reference: { message_id: replyTo, fail_if_not_exists: false } }),
+        },
+      });
+      const { id } = asRecord(answer) ?? {};
+      return typeof id === "string" && ID.test(id) ? id : undefined;
+    },
+    async typing(channelId) {
+      checkId(channelId);
+      await requests.send({
+        method: "POST",
+        route: (routes) => routes.channels.typing(channelId),
+        what: "to show that the bot is typing",
+        tries: 1,
+      });
+    },
+  };
+}
+
+const ID = /^\d{1,20}$/;
+
+/** Ids become part of a path. */
+function checkId(id: string): void {
+  if (!ID.test(id)) throw new RangeError("A channel's id is 1 to 20 digits");
+}
