@@ -55,6 +55,8 @@ export interface GatewayTimes {
   readonly membersGapMs: number;
   /** How long the next part of a list of members may take. Default 15,000. */
   readonly membersMs: number;
+  /** How long the other end may take to answer the end of a connection; 2500 at most for `stop()` to keep its word. Default 1000. */
+  readonly closeMs: number;
 }
 
 /** `reconnecting`: it was ready, and at least one of its connections is not any more. */
@@ -83,6 +85,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
 const DEFAULT_USER_AGENT = "DiscordBot (https://django-agent.invalid, 1)";
 const STOP_MS = 3000;
+const CLOSE_MS = 1000;
 const STABLE_MS = 60_000;
 const WATCHDOG_MS = 60_000;
 /** How many ids of events are remembered: some minutes of a very busy bot, in about a megabyte. */
@@ -205,8 +208,9 @@ class BotGateway implements Gateway {
       onGuildGone: (guildId) => requests.forget(guildId),
       onMembers: (guildId, isLast) => requests.received(guildId, isLast),
     });
-    const { watchdogMs: readyWithinMs = WATCHDOG_MS, stableMs = STABLE_MS } = times;
-    const about = { shardId, totalShards, token: this.#token, intents: { members, content }, url, readyWithinMs, log };
+    const { watchdogMs: readyWithinMs = WATCHDOG_MS, stableMs = STABLE_MS, closeMs = CLOSE_MS } = times;
+    const intents = { members, content };
+    const about = { shardId, totalShards, token: this.#token, intents, url, readyWithinMs, closeMs, log };
     return await keepConnected({
       shardId,
       url,

@@ -32,6 +32,8 @@ export interface ShardSocketOptions {
   readonly session: Session | undefined;
   /** How long it may take until READY or RESUMED, in milliseconds. */
   readonly readyWithinMs: number;
+  /** How long the other end may take to answer the end of the connection, in milliseconds. */
+  readonly closeMs: number;
   readonly log: Log;
   /** Told once, when READY or RESUMED has come. */
   readonly onUp: () => void;
@@ -56,8 +58,6 @@ export function createShardSocket(options: ShardSocketOptions): ShardSocket {
 
 /** What Discordeno logs quotes packets: nothing of it is written anywhere. */
 const SILENT = { debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
-/** How long the other end may take to answer the end of a connection, in milliseconds. */
-const CLOSE_MS = 1000;
 /** 1000 ends the session for Discord as well; any other code keeps it for the next connection. */
 const END_OF_SESSION = 1000;
 const TO_BE_RESUMED = 4900;
@@ -152,12 +152,12 @@ class HardenedShard extends DiscordenoShard implements ShardSocket {
     this.#down.resolve(down);
   }
 
-  /** Ends what is left of the connection, and waits no longer than `CLOSE_MS` for the other end. */
+  /** Ends what is left of the connection, and waits no longer than `closeMs` for the other end. */
   async #hangUp(code: number): Promise<void> {
     const socket = this.#socket;
     if (!socket || socket.readyState === Socket.CLOSED) return;
     socket.close(code);
-    if (!await inTime(CLOSE_MS, this.#closed.promise)) socket.terminate();
+    if (!await inTime(this.#options.closeMs, this.#closed.promise)) socket.terminate();
     await this.#closed.promise;
   }
 

@@ -1,0 +1,138 @@
+/** The part of Discord's REST API that a bot asks: where the gateway is, messages, typing. */
+import type http from "node:http";
+
+/** How one request is answered; `answer` is what Discord does when nothing is wrong. */
+export type RestBehaviour =
+  | { readonly kind: "answer" }
+  | {
+    readonly kind: "status";
+    readonly status: number;
+    /** Objects become JSON. */
+    readonly body?: string | object;
+    readonly headers?: Readonly<Record<string, string>>;
+  }
+  /** Does what is asked; then hangs up, never answers, or never ends its answer. */
+  | { readonly kind: "cut" | "silence" | "stall" }
+  /** Does what is asked and answers 204, as some other servers do. */
+  | { readonly kind: "no_content" };
+
+export interface FakeRestOptions {
+  /** False for a server that says nothing about limits. */
+  readonly rateHeaders?: boolean;
+}
+
+export interface RestCall {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly atMs: number;
+}
+
+export interface RestMessage {
+  readonly id: string;
+  readonly channelId: string;
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body?: object;
+}
+
+export class FakeRest {
+  /** Every request, in the order they came. */
+  readonly calls: RestCall[] = [];
+  /** Messages that are there. */
+  readonly messages: RestMessage[] = [];
+  readonly #token: string;
+  readonly #info: () => object;
+  readonly #options: FakeRestOptions;
+  readonly #behaviours: RestBehaviour[] = [];
+  #lastId = 3234567890123456789n;
+
+  constructor(token: string, info: () => object, options: FakeRestOptions) {
+    this.#token = token;
+    this.#info = info;
+    this.#options = options;
+  }
+
+  /** How the next requests are answered; afterwards as Discord does. */
+  next(...behaviours: readonly RestBehaviour[]): void {
+    this.#behaviours.push(...behaviours);
+  }
+
+  async handle(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    const call = await readCall(request);
+    this.calls.push(call);
+    const behaviour = this.#behaviours.shift() ?? { kind: "answer" };
+    if (behaviour.kind === "status") return this.#reply(response, behaviour, behaviour.headers);
+    const answer = this.#carryOut(call);
+    switch (behaviour.kind) {
+      case "answer":
+        return this.#reply(response, answer);
+      case "no_content":
+        return this.#reply(response, { status: 204 });
+      case "cut":
+        return void request.socket.destroy();
+      case "stall":
+        response.writeHead(200, { "content-type": "application/json" });
+        response.write("{");
+    }
+  }
+
+  #reply(
+    response: http.ServerResponse,
+    { status, body }: { readonly status: number; readonly body?: string | object },
+    headers: Readonly<Record<string, string>> = this.#rateHeaders(),
+  ): void {
+    response.writeHead(status, { "content-type": "application/json", ...headers });
+    response.end(body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body));
+  }
+
+  #rateHeaders(): Record<string, string> {
+    if (this.#options.rateHeaders === false) return {};
+    return {
+      "x-ratelimit-limit": "5",
+      "x-ratelimit-remaining": "4",
+      "x-ratelimit-reset-after": "5.000",
+      "x-ratelimit-bucket": "fake",
+    };
+  }
+
+  #carryOut({ method, path, headers, body }: RestCall): Answer {
+    if (headers.authorization !== `Bot ${this.#token}`) {
+      return { status: 401, body: { message: "401: Unauthorized", code: 0 } };
+    }
+    if (method === "GET" && path === "/api/v10/gateway/bot") return { status: 200, body: this.#info() };
+    const [, channelId, what] = /^\/api\/v10\/channels\/(\d+)\/(messages|typing)$/.exec(path) ?? [];
+    if (method !== "POST" || channelId === undefined) {
+      return { status: 404, body: { message: "404: Not Found", code: 0 } };
+    }
+    return what === "typing" ? { status: 204 } : this.#post(channelId, body);
+  }
+
+  #post(channelId: string, payload: RestCall["body"]): Answer {
+    const { content, nonce, enforce_nonce: enforced } = payload;
+    if (String(content ?? "") === "") {
+      return { status: 400, body: { message: "Cannot send an empty message", code: 50006 } };
+    }
+    if (String(nonce ?? "").length > 25) return { status: 400, body: { message: "Invalid Form Body", code: 50035 } };
+    const before = enforced === true ? this.messages.find((message) => message.payload["nonce"] === nonce) : undefined;
+    const message = before ?? { id: String(++this.#lastId), channelId, payload };
+    if (!before) this.messages.push(message);
+    return { status: 200, body: { id: message.id, channel_id: channelId, content } };
+  }
+}
+
+async function readCall(request: http.IncomingMessage): Promise<RestCall> {
+  let text = "";
+  for await (const piece of request.setEncoding("utf8")) text += piece;
+  return {
+    method: request.method ?? "",
+    path: request.url ?? "",
+    headers: request.headers,
+    body: text === "" ? {} : JSON.parse(text),
+    atMs: performance.now(),
+  };
+}
