@@ -1,15 +1,18 @@
 import { Pipeline } from "./chat/pipeline.ts";
 import { WebSearch } from "./chat/web_search.ts";
-import type { Agent, AgentOptions, UsageAccess } from "./cli/agent.ts";
+import type { Agent, AgentOptions, BotStart, RunningBot, UsageAccess } from "./cli/agent.ts";
+import { createLoggedBus, createRunLog } from "./cli/run_log.ts";
+import { VERSION } from "./cli/version.ts";
 import { couldBeKey, type Env, loadEnv, ollamaBaseUrl } from "./config/env.ts";
 import { type DatabaseTarget, parseDatabaseUrl } from "./storage/database_url.ts";
 import { type ConfigSnapshot, loadConfig } from "./config/load.ts";
 import { PromptFiles } from "./config/prompts.ts";
 import type { ModelsConfig, ProviderSettings } from "./config/schema.ts";
 import { hostAndPort, isLoopbackOrPrivate } from "./core/address.ts";
-import { AgentError, EXIT, withRemedy } from "./core/errors.ts";
-import { type AgentEvent, createEventBus, type EventBus } from "./core/events.ts";
-import { createLog, type Log, LOG_LEVELS, type LogLevel } from "./core/log.ts";
+import { AgentError, describeFault, EXIT } from "./core/errors.ts";
+import type { EventBus } from "./core/events.ts";
+import type { Log } from "./core/log.ts";
+import type { Gateway } from "./discord/gateway.ts";
 import type { ActivityWatcher } from "./http/program.ts";
 import type { Embedder } from "./memory/embedder.ts";
 import { Memory } from "./memory/memory.ts";
@@ -44,7 +47,7 @@ interface Parts {
  */
 export async function openAgent(options: AgentOptions): Promise<Agent> {
   const env = await loadEnv({ path: ".env" });
-  const log = createLog({ level: logLevel(env) });
+  const log = createRunLog(env);
   const events = createLoggedBus(log);
   const ledger = createLedger({ path: `${options.dataDir}/egress.json`, log });
   const { cloud, seal } = options;
@@ -107,7 +110,7 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
 function startWatching(live: LiveConfig, log: Log): AsyncDisposable {
   const watching = new AbortController();
   const watched = live.watch(watching.signal)
-    .catch((error) => log.error(`models.json is no longer watched: ${nameOf(error)}`));
+    .catch((error) => log.error(`models.json is no longer watched: ${describeFault(error)}`));
   return {
     async [Symbol.asyncDispose]() {
       watching.abort();
@@ -180,7 +183,7 @@ function createEmbedder(router: Router): Embedder {
  */
 export async function openUsage(options: AgentOptions): Promise<UsageAccess> {
   const env = await loadEnv({ path: ".env" });
-  const log = createLog({ level: logLevel(env) });
+  const log = createRunLog(env);
   const events = createLoggedBus(log);
   const ledger = createLedger({ path: `${options.dataDir}/egress.json`, log });
   const book = await buildUsageBook(options, { env, ledger, events, log });
@@ -316,55 +319,52 @@ function keyUnusable(name = "The API key"): Refusal {
   };
 }
 
-/** The name of an error that was not foreseen. Its message may quote what it tripped over. */
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : typeof error;
-}
-
-function logLevel(env: Env): LogLevel {
-  const wanted = env.get("DJANGO_LOG_LEVEL") ?? "warn";
-  const level = LOG_LEVELS.find((name) => name === wanted);
-  if (level) return level;
-  throw new AgentError("Cannot use DJANGO_LOG_LEVEL: there is no such level", {
-    exitCode: EXIT.config,
-    remedy: `Use one of: ${LOG_LEVELS.join(", ")}.`,
+/** Wires the bot together and has it connect. @throws ConfigError when discord.json cannot be used */
+export async function startBot({ token, env, ledger, api, configDir, status }: BotStart): Promise<RunningBot> {
+  const log = createRunLog(env);
+  const [{ DiscordBot }, { createGateway }, { DiscordFile }] = await loadBot();
+  const file = await DiscordFile.open({
+    dir: configDir,
+    warn: (message, remedy) => log.warn(`${message}\n→ ${remedy}`),
   });
-}
-
-function createLoggedBus(log: Log): EventBus {
-  const events = createEventBus({
-    onListenerError: (error) => log.error(`An event listener failed: ${nameOf(error)}`),
+  const bot = new DiscordBot({
+    api,
+    // The gateway tells the bot what happens, and the bot asks the gateway to send: one has to come first.
+    rest: { post: (...message) => gateway.rest.post(...message), typing: (id) => gateway.rest.typing(id) },
+    settings: () => file.current,
+    status,
+    log,
   });
-  events.subscribe((event) => logEvent(log, event));
-  return events;
+  const gateway: Gateway = createGateway({
+    token,
+    apiUrl: env.get("DISCORD_API_URL"),
+    events: bot,
+    log,
+    ledger,
+    userAgent: `DiscordBot (https://django-agent.invalid, ${VERSION})`,
+  });
+  const watching = new AbortController();
+  const watched = file.watch(watching.signal);
+  gateway.start().catch(() => {}); // `failed` says why
+  return {
+    get state() {
+      return gateway.state;
+    },
+    failed: gateway.failed,
+    async [Symbol.asyncDispose]() {
+      watching.abort();
+      await bot.stop();
+      await gateway.stop();
+      await watched;
+    },
+  };
 }
 
-/** What a person at the keyboard should know of what happens inside. */
-function logEvent(log: Log, { name, data }: AgentEvent): void {
-  switch (name) {
-    case "system.warning":
-      return log.warn(withRemedy(data.message, data.remedy));
-    case "security.request_refused":
-      return log.warn(`A request to the HTTP API was refused: ${data.reason}`);
-    case "security.egress_denied":
-      return log.warn(withRemedy(data.reason, data.remedy));
-    case "router.breaker_changed":
-      return log[data.to === "open" ? "warn" : "info"](
-        `breaker of ${data.provider}: ${data.from} → ${data.to} (${data.reason})`,
-      );
-    case "router.fallback":
-      return log.info(
-        `${data.from} could not answer (${data.kind}); ${data.to ? `asking ${data.to}` : "none is left"}`,
-      );
-    case "chat.message_received":
-    case "chat.response_generated":
-    case "agent_state.thinking":
-    case "agent_state.acting":
-    case "agent_state.idle":
-    case "agent_state.error":
-      return log.debug(`${name} ${data.conversation_id}`);
-    case "config.router_reloaded":
-      if (data.ok) return log.info(`models.json reloaded: ${data.changes.join("; ") || "nothing changed"}`);
-      return log.warn(`models.json refused, the old one goes on serving:\n${data.problems.join("\n")}`);
-  }
+/** Only a run with a bot needs them. */
+function loadBot() {
+  return Promise.all([
+    import("./discord/bot.ts"),
+    import("./discord/gateway.ts"),
+    import("./config/discord_file.ts"),
+  ]);
 }

@@ -1,6 +1,10 @@
 import type { Env } from "../config/env.ts";
+import type { AgentError } from "../core/errors.ts";
+import type { AgentApi } from "../discord/agent_api.ts";
+import type { GatewayState } from "../discord/gateway.ts";
 import type { Program } from "../http/program.ts";
 import type { Seal } from "../privacy/egress.ts";
+import type { Ledger } from "../privacy/ledger.ts";
 import type { UsageBook } from "../storage/usage.ts";
 
 /** Where a run finds its things and what it may do; the options every command shares. */
@@ -25,6 +29,24 @@ export interface Agent extends Program, AsyncDisposable {
   readonly env: Env;
 }
 
+export interface BotStart {
+  readonly token: string;
+  readonly env: Env;
+  readonly ledger: Ledger;
+  readonly api: AgentApi;
+  /** Folder of discord.json. */
+  readonly configDir: string;
+  /** How the agent is, in one line, for whoever asks on Discord. */
+  readonly status: () => string;
+}
+
+/** A bot that is being kept connected. Disposing of it ends its conversations and its connection. */
+export interface RunningBot extends AsyncDisposable {
+  readonly state: GatewayState;
+  /** Resolves, with the reason, when it cannot go on. */
+  readonly failed: Promise<AgentError>;
+}
+
 /** Where usage is kept, without the rest of the program. */
 export interface UsageAccess extends AsyncDisposable {
   readonly book: UsageBook;
@@ -35,4 +57,6 @@ export interface Composition {
   openAgent(options: AgentOptions): Promise<Agent>;
   /** Only where usage is kept: needs no models.json. */
   openUsage(options: AgentOptions): Promise<UsageAccess>;
+  /** @throws ConfigError when discord.json cannot be used */
+  startBot(options: BotStart): Promise<RunningBot>;
 }

@@ -81,12 +81,14 @@ export class ChatClient {
   }
 }
 
-async function requireOk({ status, pieces }: ApiReply): Promise<void> {
+/** @throws AgentError with what the API says, for any status but 200 */
+export async function requireOk({ status, pieces }: ApiReply): Promise<void> {
   if (status === 200) return;
   throw errorOf(parseJson(await readAll(pieces).catch(() => "")), status);
 }
 
-async function readAll(pieces: AsyncIterable<string>): Promise<string> {
+/** The rest of a body. */
+export async function readAll(pieces: AsyncIterable<string>): Promise<string> {
   return (await Array.fromAsync(pieces)).join("");
 }
 

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Target>>> = {
   serve: async () => (await import("./serve.ts")).serve,
   ask: async () => (await import("./ask.ts")).ask,
   chat: async () => (await import("./chat.ts")).chat,
+  bot: async () => (await import("./bot.ts")).bot,
   post: async () => (await import("./post.ts")).post,
   learn: async () => (await import("./learn.ts")).learn,
   memory: async () => (await import("./memory.ts")).memory,
@@ -24,6 +25,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Target>>> = {
   privacy: async () => (await import("./privacy.ts")).privacy,
   init: async () => (await import("./init.ts")).init,
 };
+/** Commands that may talk to Discord. `serve` gives that up, too, when it has no bot. */
+const ON_DISCORD: ReadonlySet<string> = new Set(["post", "bot", "serve"]);
 /** What the program does without a command. */
 const DEFAULT_COMMAND = "serve";
 
@@ -75,7 +78,7 @@ async function beginSession(
 ): Promise<Session> {
   const seal = await sealProcess({
     cloud: options.cloud,
-    discord: command === "post",
+    discord: ON_DISCORD.has(command ?? DEFAULT_COMMAND),
     noSandbox: !options.sandbox,
     telemetry: readTelemetry(),
     loopbackIsDirect: exemptFromProxies(),

@@ -1,10 +1,14 @@
 import { isLoopback } from "../core/address.ts";
-import { AgentError, EXIT } from "../core/errors.ts";
-import type { Agent } from "./agent.ts";
+import { loadEnv } from "../config/env.ts";
+import { AgentError, EXIT, withRemedy } from "../core/errors.ts";
+import { DISCORD_HOSTS, revokeHosts } from "../privacy/egress.ts";
+import type { Agent, RunningBot } from "./agent.ts";
 import { readApiToken } from "./api_token.ts";
+import { createLocalCall } from "./chat_api.ts";
 import { createCommand, option } from "./command.ts";
 import { tell } from "./output.ts";
 import { claimDataFolder } from "./pid_file.ts";
+import type { Session } from "./session.ts";
 import { listenForStop } from "./stop.ts";
 import { VERSION } from "./version.ts";
 
@@ -30,12 +34,16 @@ export const serve = createCommand<ServeOptions>({
   examples: ["django-agent serve --port 8080", "curl http://127.0.0.1:8080/health"],
   async run(session, { host, port, profile }) {
     using _claim = claimDataFolder(session.options.data);
+    const botToken = (await loadEnv()).get("DISCORD_BOT_TOKEN");
+    if (botToken === undefined && session.seal.sandboxed) await revokeHosts(DISCORD_HOSTS);
     await using agent = await session.open({ profile, watch: true });
     using stop = listenForStop();
     const { server } = agent.config.models;
     const hostname = host ?? server.host;
     const token = tokenOf(agent, hostname);
     await agent.chat.prepare();
+    await using bot = botToken === undefined ? undefined : await startBot(session, agent, botToken);
+    bot?.failed.then((error) => tell(`bot       given up: ${withRemedy(error.message, error.remedy)}`));
     const { startServer } = await import("../http/server.ts");
     const running = await startServer({
       program: agent,
@@ -43,10 +51,11 @@ export const serve = createCommand<ServeOptions>({
       hostname,
       port: port ?? server.port,
       token,
+      botState: () => bot?.state ?? "off",
       allowedHosts: server.allowed_hosts,
       allowedOrigins: server.allowed_origins,
     });
-    announce(agent, running.origin, token !== undefined);
+    announce(agent, running.origin, { isGuarded: token !== undefined, hasBot: botToken !== undefined });
     const vectors = agent.memory.vectors.run(stop.signal);
     await untilAborted(stop.signal);
     tell(`stopping: running answers have ${GRACE_MS / 1000} s to finish; once more ends it at once`);
@@ -55,18 +64,34 @@ export const serve = createCommand<ServeOptions>({
   },
 });
 
-function announce(agent: Agent, origin: string, guarded: boolean): void {
+/** The bot of this process, whose agent is this process. */
+async function startBot(session: Session, agent: Agent, token: string): Promise<RunningBot> {
+  const { createLocalApi } = await import("../http/local_api.ts");
+  const { createAgentApi } = await import("./agent_api.ts");
+  const { env, ledger } = agent;
+  const api = createAgentApi(createLocalCall(createLocalApi(agent)));
+  const status = () => `django-agent ${VERSION}, ${agent.router.snapshot.profile.name}`;
+  return await session.startBot({ token, env, ledger, api, status });
+}
+
+interface Announced {
+  /** True when requests need a token. */
+  readonly isGuarded: boolean;
+  readonly hasBot: boolean;
+}
+
+function announce(agent: Agent, origin: string, { isGuarded, hasBot }: Announced): void {
   const { profile } = agent.router.snapshot;
   const { sealed, sandboxed } = agent.seal;
   const { origin: shared, problem } = agent.usage.sharing;
   const stored = agent.usage.local ? agent.usage.path : `${agent.usage.path} cannot be used; usage waits beside it`;
-  tell(`django-agent ${VERSION} at ${origin}${guarded ? ", with a token" : ""}`);
+  tell(`django-agent ${VERSION} at ${origin}${isGuarded ? ", with a token" : ""}`);
   tell(`profile   ${profile.name}${profile.localOnly ? " (local only)" : ""}, from ${agent.config.source}`);
   tell(`privacy   ${sealed ? "sealed" : sandboxed ? "open to the cloud (--cloud)" : "not sealed (--no-sandbox)"}`);
   tell(
     `database  ${stored}${shared === null ? "" : `, shared with ${shared}`}${problem === null ? "" : `; ${problem}`}`,
   );
-  tell("bot       off");
+  tell(`bot       ${hasBot ? "connecting" : "off"}`);
 }
 
 function tokenOf({ env }: Agent, hostname: string): string | undefined {

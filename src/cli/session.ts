@@ -1,5 +1,5 @@
 import type { Seal } from "../privacy/egress.ts";
-import type { Agent, AgentOptions, Composition, UsageAccess } from "./agent.ts";
+import type { Agent, AgentOptions, BotStart, Composition, RunningBot, UsageAccess } from "./agent.ts";
 
 /** Options that stand before or after any command. */
 export interface CommonOptions {
@@ -47,6 +47,11 @@ export class Session {
    */
   async openUsage(): Promise<UsageAccess> {
     return await this.#composition.openUsage(this.#agentOptions);
+  }
+
+  /** Starts the Discord bot. @throws ConfigError when discord.json cannot be used */
+  async startBot(options: Omit<BotStart, "configDir">): Promise<RunningBot> {
+    return await this.#composition.startBot({ ...options, configDir: this.options.config });
   }
 
   get #agentOptions(): AgentOptions {

@@ -1,17 +1,15 @@
+import type { DiscordCommand } from "../config/discord_settings.ts";
 import { plain } from "../core/language.ts";
-
-/** The commands by the names that the settings know them under. */
-export type CommandName = "full" | "memory" | "reset" | "who" | "help" | "status" | "forget" | "mute";
 
 /** A command as somebody typed it. */
 export interface TypedCommand {
-  readonly name: CommandName;
+  readonly name: DiscordCommand;
   /** What follows the word; for `forget` nothing. */
   readonly rest: string;
 }
 
 /** What people type behind the `!`, in lower case and without accents. */
-const WORDS: Readonly<Record<string, CommandName>> = {
+const WORDS: Readonly<Record<string, DiscordCommand>> = {
   full: "full",
   memory: "memory",
   memoria: "memory",

@@ -52,6 +52,9 @@ export interface Guild {
   /** The role that Discord made for the bot there, if it has one. */
   readonly ownRoleId: string | undefined;
   readonly memberCount: number;
+  readonly ownerId: string | undefined;
+  /** Roles whose members may manage messages everywhere in it. */
+  readonly moderatorRoleIds: readonly string[];
 }
 
 export interface Channel {

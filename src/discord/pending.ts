@@ -3,9 +3,13 @@ import type { ChannelMessage } from "./events.ts";
 /** Why something is to be said: somebody is waiting for it, or the bot may have something to add. */
 export type TurnKind = "addressed" | "ambient";
 
+/** How the agent answers: with everything, grounded in what it knows, from memory alone. See `POST /api/chat`. */
+export type CognitiveMode = 1 | 2 | 3;
+
 /** What is answered together: one message, or several that one person wrote in a row. */
 export interface Turn {
   readonly kind: TurnKind;
+  readonly mode: CognitiveMode;
   /** Oldest first, never empty. */
   readonly messages: readonly ChannelMessage[];
 }
@@ -24,14 +28,14 @@ export class PendingTurns {
     return this.#turns.length;
   }
 
-  add(kind: TurnKind, message: ChannelMessage): void {
+  add(kind: TurnKind, message: ChannelMessage, mode: CognitiveMode = 2): void {
     const last = this.#turns.at(-1);
-    if (kind === "addressed" && last?.kind === kind && isBySame(last, message)) {
-      this.#turns[this.#turns.length - 1] = { kind, messages: [...last.messages, message] };
+    if (kind === "addressed" && last?.kind === kind && last.mode === mode && isBySame(last, message)) {
+      this.#turns[this.#turns.length - 1] = { ...last, messages: [...last.messages, message] };
       return;
     }
     if (kind === "ambient") this.#turns = this.#turns.filter((turn) => turn.kind !== "ambient");
-    this.#turns.push({ kind, messages: [message] });
+    this.#turns.push({ kind, mode, messages: [message] });
     if (this.#turns.length > MOST_WAITING) this.#turns = this.#turns.filter((turn) => turn.kind !== "ambient");
   }
 

@@ -104,7 +104,18 @@ export function readGuild(data: unknown, selfId: string | undefined): Guild | un
     name: asText(raw["name"]) ?? "",
     ownRoleId: readId(own?.["id"]),
     memberCount: asCount(raw["member_count"]) ?? asRecords(raw["members"]).length,
+    ownerId: readId(raw["owner_id"]),
+    moderatorRoleIds: readIds(asRecords(raw["roles"]).filter(managesMessages).map((role) => role["id"])),
   };
+}
+
+/** Bits of a role's permissions. Source: Discord's API documentation, "Permissions". */
+const ADMINISTRATOR = 1n << 3n;
+const MANAGE_MESSAGES = 1n << 13n;
+
+function managesMessages({ permissions }: Raw): boolean {
+  const bits = typeof permissions === "string" && /^\d{1,40}$/.test(permissions) ? BigInt(permissions) : 0n;
+  return (bits & (ADMINISTRATOR | MANAGE_MESSAGES)) !== 0n;
 }
 
 /** The channels and threads of a server. */

@@ -11,6 +11,7 @@ import { createMemory } from "./memory.ts";
 import type { Metrics } from "./metrics.ts";
 import { createOpenAi } from "./openai.ts";
 import type { Program } from "./program.ts";
+import type { BotState } from "./schemas.ts";
 import { createStatus } from "./status.ts";
 
 /** What the API is made of. */
@@ -20,11 +21,12 @@ export interface AppDependencies {
   readonly log: EventLog;
   readonly streams: EventStreams;
   readonly metrics: Metrics;
+  readonly botState?: (() => BotState) | undefined;
 }
 
 /** The whole API; takes requests without a socket too. */
 export function createApp(
-  { program, version, log, streams, metrics }: AppDependencies,
+  { program, version, log, streams, metrics, botState }: AppDependencies,
   guard: GuardOptions,
 ): OpenAPIHono {
   const app = createApi();
@@ -38,7 +40,7 @@ export function createApp(
   app.route("/", createChat(program.chat));
   app.route("/", createMemory(program.memory));
   app.route("/", createManager(program));
-  app.route("/", createStatus({ program, version, log, streams }));
+  app.route("/", createStatus({ program, version, log, streams, botState }));
   app.get("/metrics", async (c) => c.body(await metrics.render(), 200, { "content-type": metrics.contentType }));
   app.get("/", (c) => c.text(`django-agent ${version}\n\nThe API is described at /openapi.json.\n`));
   app.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });

@@ -25,6 +25,10 @@ export const errorSchema = z.object({
   }),
 }).openapi("Error");
 
+/** `off` without a token; else how the connection to Discord is. */
+export const BOT_STATES = ["off", "connecting", "ready", "reconnecting", "failed", "stopped"] as const;
+export type BotState = typeof BOT_STATES[number];
+
 export const healthSchema = z.object({
   status: z.enum(["ok", "degraded"]),
   version: z.string(),
@@ -33,7 +37,7 @@ export const healthSchema = z.object({
   sealed: z.boolean(),
   providers: z.record(z.string(), z.object({ usable: z.boolean(), breaker: z.enum(["closed", "open", "half_open"]) })),
   database: z.object({ state: z.enum(["ok", "waiting"]), shared: z.enum(["off", "idle", "connected", "away"]) }),
-  bot: z.object({ state: z.enum(["off"]) }),
+  bot: z.object({ state: z.enum(BOT_STATES) }),
 }).openapi("Health");
 
 const laneSchema = z.object({

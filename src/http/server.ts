@@ -9,6 +9,7 @@ import type { GuardOptions } from "./guard.ts";
 import { type Handler, listen, type Listener, type ListenOptions } from "./listener.ts";
 import { createMetrics } from "./metrics.ts";
 import type { Program } from "./program.ts";
+import type { BotState } from "./schemas.ts";
 import { EVENTS_PATH } from "./status.ts";
 
 /** How long the last bytes of what has ended may take to go out, in milliseconds. */
@@ -21,6 +22,8 @@ export interface ServerOptions extends GuardOptions {
   readonly version: string;
   /** 0 lets the system choose one. */
   readonly port: number;
+  /** How the Discord bot is; off by default. */
+  readonly botState?: () => BotState;
 }
 
 /** A server that listens. */
@@ -35,12 +38,14 @@ export interface RunningServer {
  * Puts the API together and starts listening.
  * @throws AgentError when the address cannot be listened on
  */
-export async function startServer({ program, version, port, ...guard }: ServerOptions): Promise<RunningServer> {
+export async function startServer(
+  { program, version, port, botState, ...guard }: ServerOptions,
+): Promise<RunningServer> {
   using unless = new DisposableStack(); // unless it listens in the end
   const log = unless.use(new EventLog(program.events));
   const streams = unless.use(new EventStreams(log));
   const metrics = unless.use(createMetrics(program, streams));
-  const app = createApp({ program, version, log, streams, metrics }, guard);
+  const app = createApp({ program, version, log, streams, metrics, botState }, guard);
   const running = new Running();
   const handler: Handler = (request, delivered) => {
     if (running.refusing) return refuse();

@@ -9,7 +9,7 @@ import type { EventLog } from "./event_log.ts";
 import type { EventStreams } from "./event_stream.ts";
 import { createPrivacyReport } from "./privacy_report.ts";
 import type { Program } from "./program.ts";
-import { eventsSchema, healthSchema, privacySchema, usageQuerySchema, usageSchema } from "./schemas.ts";
+import { type BotState, eventsSchema, healthSchema, privacySchema, usageQuerySchema, usageSchema } from "./schemas.ts";
 import { EVENT_STREAM } from "./sse.ts";
 
 /** Where events are streamed. */
@@ -59,13 +59,17 @@ export interface StatusDependencies {
   readonly version: string;
   readonly log: EventLog;
   readonly streams: EventStreams;
+  /** How the Discord bot is; off by default. */
+  readonly botState?: (() => BotState) | undefined;
 }
 
 /** How it is doing and what it did. */
-export function createStatus({ program, version, log, streams }: StatusDependencies): OpenAPIHono {
+export function createStatus(
+  { program, version, log, streams, botState = () => "off" }: StatusDependencies,
+): OpenAPIHono {
   const api = createApi();
   const startedAt = performance.now();
-  api.openapi(healthRoute, (c) => c.json(describeHealth(program, version, startedAt), 200));
+  api.openapi(healthRoute, (c) => c.json(describeHealth(program, { version, startedAt, bot: botState() }), 200));
   api.openapi(privacyRoute, async (c) => c.json(await createPrivacyReport(program), 200));
   api.openapi(usageRoute, async (c) => c.json(await describeUsage(program, c.req.valid("query")), 200));
   api.openapi(
@@ -79,7 +83,14 @@ export function createStatus({ program, version, log, streams }: StatusDependenc
   return api;
 }
 
-function describeHealth({ router, seal, usage }: Program, version: string, startedAt: number) {
+interface Health {
+  readonly version: string;
+  /** On the clock of `performance.now()`. */
+  readonly startedAt: number;
+  readonly bot: BotState;
+}
+
+function describeHealth({ router, seal, usage }: Program, { version, startedAt, bot }: Health) {
   const { snapshot, lanes } = router;
   const providers = Object.keys(snapshot.models.providers).map((id) => {
     const usable = !isRefusal(providerOf(snapshot, id));
@@ -100,7 +111,7 @@ function describeHealth({ router, seal, usage }: Program, version: string, start
     sealed: seal.sealed,
     providers: Object.fromEntries(providers),
     database: { state: storing ? "ok" as const : "waiting" as const, shared: sharing },
-    bot: { state: "off" as const },
+    bot: { state: bot },
   };
 }
 

@@ -1,5 +1,5 @@
 /** A home for `doctor` to look at: a folder with its own configuration, and the real program over it. */
-import { openAgent, openUsage } from "../../src/app.ts";
+import { openAgent, openUsage, startBot } from "../../src/app.ts";
 import type { Finding } from "../../src/cli/doctor_finding.ts";
 import { examine, type ExamineOptions } from "../../src/cli/doctor_examine.ts";
 import { Session } from "../../src/cli/session.ts";
@@ -71,7 +71,7 @@ export async function inHome<T>(home: Home, work: (session: Session) => Promise<
       sandbox: false,
     };
     // What sealProcess() finds out about a process with all permissions, as a test has them.
-    return await work(new Session({ openAgent, openUsage }, { sealed: false, sandboxed: false }, options));
+    return await work(new Session({ openAgent, openUsage, startBot }, { sealed: false, sandboxed: false }, options));
   } finally {
     Deno.chdir(before);
     await Deno.remove(folder, { recursive: true });

@@ -50,6 +50,13 @@ Deno.test("PendingTurns takes together what one person writes in a row, and nobo
   assert.deepEqual(drain(pending), ["addressed:a1,a2", "addressed:b1", "addressed:a3"]);
 });
 
+Deno.test("PendingTurns takes nothing together that is to be answered in different ways", () => {
+  const pending = new PendingTurns();
+  pending.add("addressed", message("ana", "1"));
+  pending.add("addressed", message("ana", "2"), 3);
+  assert.deepEqual([pending.take()?.mode, pending.take()?.mode], [2, 3]);
+});
+
 Deno.test("PendingTurns answers those who wait first, and comments on nothing that came before", () => {
   const { pending } = pendingOf(["ambient", "ana", "1"], ["addressed", "bob", "2"], ["ambient", "eva", "3"]);
   assert.deepEqual(drain(pending), ["addressed:2", "ambient:3"]);

@@ -105,7 +105,7 @@ export class FakeRest {
       return { status: 401, body: { message: "401: Unauthorized", code: 0 } };
     }
     if (method === "GET" && path === "/api/v10/gateway/bot") return { status: 200, body: this.#info() };
-    const [, channelId, what] = /^\/api\/v10\/channels\/(\d+)\/(messages|typing)$/.exec(path) ?? [];
+    const [, channelId, what] = /^\/api\/v10\/channels\/(\d+)\/(messages|typing)\??$/.exec(path) ?? [];
     if (method !== "POST" || channelId === undefined) {
       return { status: 404, body: { message: "404: Not Found", code: 0 } };
     }

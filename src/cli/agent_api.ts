@@ -1,0 +1,37 @@
+import { z } from "zod";
+import { AgentError, EXIT } from "../core/errors.ts";
+import type { AgentApi } from "../discord/agent_api.ts";
+import type { ApiCall } from "./chat_api.ts";
+import { readAll, requireOk } from "./chat_client.ts";
+
+const replySchema = z.object({ content: z.string(), silent: z.boolean() });
+
+/** The agent behind its HTTP API, as the bot sees it. */
+export function createAgentApi(call: ApiCall): AgentApi {
+  const ask = async (path: string, body: object, signal: AbortSignal) => {
+    const reply = await call(path, body, signal);
+    await requireOk(reply);
+    return await readAll(reply.pieces);
+  };
+  return {
+    async chat(request, signal) {
+      const { success, data } = replySchema.safeParse(parse(await ask("/api/chat", request, signal)));
+      if (success) return data;
+      throw new AgentError("What the API answered is no answer of this program", { exitCode: EXIT.unavailable });
+    },
+    async clear(conversationId, signal) {
+      await ask("/api/memory/working/clear", { conversation_id: conversationId }, signal);
+    },
+    async forgetUser(userId, signal) {
+      await ask("/api/memory/forget", { user: userId }, signal);
+    },
+  };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,252 @@
+import type { DiscordSettings } from "../config/discord_settings.ts";
+import { detectLanguage, type Language } from "../core/language.ts";
+import { cutText } from "../core/format.ts";
+import type { Log } from "../core/log.ts";
+import type { AgentApi } from "./agent_api.ts";
+import { ChannelBuffer } from "./buffer.ts";
+import { ambientCallMade, type ChannelState, heard, newChannel, spoke } from "./channel_state.ts";
+import { Commands } from "./commands.ts";
+import { readCommand } from "./command_words.ts";
+import { describeScene } from "./context.ts";
+import { Conversation, type Question } from "./conversation.ts";
+import type { Channel, ChannelMessage, DiscordEvents, Guild, Member, Self } from "./events.ts";
+import { decide, type Decision } from "./participation.ts";
+import type { Turn } from "./pending.ts";
+import { Places } from "./places.ts";
+import { conversationIdFor, type Names, taggedMessage } from "./readable.ts";
+import type { DiscordRest } from "./rest.ts";
+import { Roster } from "./roster.ts";
+
+export interface BotOptions {
+  readonly api: AgentApi;
+  readonly rest: DiscordRest;
+  /** What counts now. */
+  readonly settings: () => DiscordSettings;
+  /** How the program is, in one line, for `!status`. */
+  readonly status: (language: Language) => string;
+  readonly log: Log;
+}
+
+/** What is going on in one channel, thread or direct message. */
+interface Talk {
+  readonly conversation: Conversation;
+  state: ChannelState;
+  language: Language | undefined;
+}
+
+/** Channels whose talk is kept in mind at a time; the one that was silent for longest goes first. */
+const MOST_TALKS = 1000;
+const MINUTE_MS = 60_000;
+/** Letters of a name that the API takes. */
+const MOST_NAME = 200;
+
+/**
+ * The bot: takes note of what happens on Discord, decides about every message whether to speak, and lets the agent
+ * answer. Channels do not wait for each other and know nothing of each other.
+ */
+export class DiscordBot implements DiscordEvents {
+  readonly #options: BotOptions;
+  readonly #roster = new Roster();
+  readonly #buffer = new ChannelBuffer();
+  readonly #places = new Places();
+  readonly #commands: Commands;
+  /** By channel, those that were silent for longest first. */
+  readonly #talks = new Map<string, Talk>();
+  /** When each person was answered in the last minute, epoch milliseconds. */
+  readonly #asked = new Map<string, number[]>();
+  #self: Self | undefined;
+
+  constructor(options: BotOptions) {
+    this.#options = options;
+    const { api, rest, settings, status, log } = options;
+    this.#commands = new Commands({
+      api,
+      rest,
+      settings,
+      status,
+      log,
+      roster: this.#roster,
+      buffer: this.#buffer,
+      isModerator: ({ author, guildId }) => {
+        const { id: everyone, ownerId, moderatorRoleIds = [] } = this.#places.guildOf(guildId) ?? {};
+        if (everyone === undefined) return false;
+        return author.id === ownerId || [everyone, ...author.roleIds].some((id) => moderatorRoleIds.includes(id));
+      },
+    });
+  }
+
+  ready(self: Self): void {
+    this.#self = self;
+  }
+
+  guild(guild: Guild, channels: readonly Channel[]): void {
+    this.#places.guild(guild, channels);
+  }
+
+  guildGone(guildId: string): void {
+    this.#places.guildGone(guildId);
+    this.#roster.guildGone(guildId);
+    this.#buffer.guildGone(guildId);
+  }
+
+  channel(channel: Channel): void {
+    this.#places.channel(channel);
+  }
+
+  channelGone(channelId: string): void {
+    this.#places.channelGone(channelId);
+    this.#buffer.clear(channelId);
+    this.#talks.get(channelId)?.conversation.drop();
+  }
+
+  members(guildId: string, members: readonly Member[]): void {
+    this.#roster.members(guildId, members);
+  }
+
+  memberGone(guildId: string, userId: string): void {
+    this.#roster.memberGone(guildId, userId);
+  }
+
+  message(message: ChannelMessage): void {
+    const self = this.#self;
+    if (!self) return;
+    this.#roster.seen(message);
+    this.#buffer.add(message);
+    const talk = this.#talkOf(message.channelId);
+    talk.state = heard(talk.state, message.author);
+    const nowMs = Date.now();
+    const decision = this.#decide(message, { self, talk, nowMs });
+    const command = isHeard(decision) ? readCommand(message.content) : undefined;
+    if (command) return this.#commands.carryOut(command, message, { language: this.#languageOf(talk, message), talk });
+    if (decision.kind === "ignore" || !this.#mayAsk(message, decision, nowMs)) return;
+    if (decision.kind === "answer") return talk.conversation.hear("addressed", message);
+    talk.state = ambientCallMade(talk.state, nowMs);
+    talk.conversation.hear("ambient", message);
+  }
+
+  messageEdited(message: ChannelMessage): void {
+    this.#buffer.edit(message);
+    this.#talks.get(message.channelId)?.conversation.edited(message);
+  }
+
+  messagesDeleted(channelId: string, messageIds: readonly string[]): void {
+    this.#buffer.remove(channelId, messageIds);
+    this.#talks.get(channelId)?.conversation.deleted(messageIds);
+  }
+
+  /** Ends every conversation. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#talks.values()].map(({ conversation }) => conversation.stop()));
+  }
+
+  #decide(message: ChannelMessage, { self, talk, nowMs }: { self: Self; talk: Talk; nowMs: number }): Decision {
+    const settings = this.#options.settings();
+    const { ownRoleId } = this.#places.guildOf(message.guildId) ?? {};
+    const place = this.#places.placeOf(message);
+    const here = { id: self.id, ownRoleId, names: settings.names };
+    return decide({ message, place, self: here, settings, state: talk.state, nowMs });
+  }
+
+  /** Whether a person may be answered once more this minute. What nobody asked for counts for nobody. */
+  #mayAsk({ author }: ChannelMessage, decision: Decision, nowMs: number): boolean {
+    if (decision.kind !== "answer") return true;
+    const recent = (this.#asked.get(author.id) ?? []).filter((atMs) => nowMs - atMs < MINUTE_MS);
+    const isFree = recent.length < this.#options.settings().limits.messages_per_minute;
+    this.#asked.delete(author.id);
+    this.#asked.set(author.id, isFree ? [...recent, nowMs] : recent);
+    for (const [id, times] of this.#asked) {
+      if (nowMs - (times.at(-1) ?? 0) < MINUTE_MS) break; // those after it have asked later
+      this.#asked.delete(id);
+    }
+    return isFree;
+  }
+
+  #talkOf(channelId: string): Talk {
+    const known = this.#talks.get(channelId);
+    this.#talks.delete(channelId);
+    const talk = known ?? this.#begin(channelId);
+    this.#talks.set(channelId, talk);
+    if (this.#talks.size > MOST_TALKS) this.#dropIdle();
+    return talk;
+  }
+
+  #dropIdle(): void {
+    for (const [channelId, { conversation }] of this.#talks) {
+      if (this.#talks.size <= MOST_TALKS) return;
+      if (conversation.isIdle) this.#talks.delete(channelId);
+    }
+  }
+
+  #begin(channelId: string): Talk {
+    const { api, rest, settings, log } = this.#options;
+    const conversation = new Conversation({
+      channelId,
+      api,
+      rest,
+      log,
+      ask: (turn) => this.#ask(turn, talk),
+      pace: () => ({ cooldownMs: settings().cooldown_seconds * 1000, readingSpeed: settings().reading_speed }),
+      onSpoken: (turn, text) => {
+        const toBot = turn.messages.some(({ author }) => author.isBot);
+        talk.state = spoke(talk.state, { atMs: Date.now(), toBot, text });
+      },
+    });
+    const talk: Talk = { conversation, state: newChannel(Date.now()), language: undefined };
+    return talk;
+  }
+
+  /** The configured language, else that of the message, else the one spoken here last. */
+  #languageOf(talk: Talk, { content }: ChannelMessage): Language {
+    const { language } = this.#options.settings();
+    if (language !== "auto") return language;
+    talk.language = detectLanguage(content) ?? talk.language;
+    return talk.language ?? "es";
+  }
+
+  #ask({ mode, messages }: Turn, talk: Talk): Question {
+    const [last] = messages.slice(-1);
+    const self = this.#self;
+    if (!last || !self) throw new Error("A turn without a message, or before the bot knows itself");
+    const language = this.#languageOf(talk, last);
+    const { guildId, channelId, author } = last;
+    const channel = this.#places.channelOf(channelId);
+    const names = this.#namesIn(guildId);
+    const scene = describeScene({
+      language,
+      now: new Date(),
+      self,
+      guild: this.#places.guildOf(guildId),
+      channel,
+      parent: this.#places.channelOf(channel?.parentId),
+      members: guildId === undefined ? [] : this.#roster.membersOf(guildId),
+      messages: this.#buffer.read(channelId),
+      answeredIds: messages.map(({ id }) => id),
+      names,
+    });
+    const label = scene.labelOf(author);
+    return {
+      language,
+      names: { self: [self.username, ...this.#options.settings().names], others: scene.labels },
+      request: {
+        message: messages.map((message) => taggedMessage(message, names, label)).join("\n"),
+        conversation_id: conversationIdFor(last),
+        cognitive_mode: mode,
+        context: scene.text,
+        user: { id: `discord:${author.id}`, name: cutText(author.name || author.username || author.id, MOST_NAME) },
+      },
+    };
+  }
+
+  #namesIn(guildId: string | undefined): Names {
+    return {
+      user: (id) => id === this.#self?.id ? this.#self.username : this.#roster.nameOf(id, guildId),
+      role: () => undefined,
+      channel: (id) => this.#places.channelOf(id)?.name,
+    };
+  }
+}
+
+/** Commands are taken from everybody who is heard, also where the bot is muted or has nothing to say. */
+function isHeard(decision: Decision): boolean {
+  return decision.kind !== "ignore" || !["self", "webhook", "bot", "bot_pair", "denied"].includes(decision.because);
+}

@@ -1,0 +1,60 @@
+import type { Language } from "../core/language.ts";
+
+/** What the bot says by itself, without a model. */
+export interface BotLines {
+  /** When nothing can answer somebody who waits. */
+  readonly cannotAnswer: string;
+  readonly notAllowed: string;
+  readonly wasReset: string;
+  readonly forgotten: string;
+  readonly muted: (minutes: number) => string;
+  readonly notMinutes: string;
+  readonly nothingToAsk: string;
+  readonly members: (count: number) => string;
+  readonly nobodyKnown: string;
+  readonly help: string;
+}
+
+/** In both languages. No line is one that another bot could take for a question. */
+export const BOT_LINES: Readonly<Record<Language, BotLines>> = {
+  es: {
+    cannotAnswer: "Ahora mismo no puedo responder: no hay ningún modelo disponible.",
+    notAllowed: "Ese comando no te está permitido aquí.",
+    wasReset: "Hecho: la conversación de este canal empieza de nuevo.",
+    forgotten: "Hecho: he olvidado lo que sabía de ti.",
+    muted: (minutes) => `De acuerdo, callo aquí durante ${minutes} ${minutes === 1 ? "minuto" : "minutos"}.`,
+    notMinutes: "Escribe los minutos con cifras, por ejemplo: !silencio 30",
+    nothingToAsk: "Escribe la pregunta detrás del comando.",
+    members: (count) => `Miembros (${count}):`,
+    nobodyKnown: "Todavía no conozco a nadie aquí.",
+    help: [
+      "`!full pregunta` responde con toda la memoria y la web",
+      "`!memory pregunta` solo lo que recuerdo, sin modelo",
+      "`!reset` (`!nueva`) empieza de nuevo la conversación de este canal",
+      "`!who` (`!quien`) quién está aquí",
+      "`!status` cómo estoy",
+      "`!forget me` (`!olvídame`) olvido lo que sé de ti",
+      "`!mute 30` (`!silencio 30`) callo aquí media hora",
+    ].join("\n"),
+  },
+  en: {
+    cannotAnswer: "I cannot answer right now: no model is available.",
+    notAllowed: "You may not use that command here.",
+    wasReset: "Done: the conversation of this channel starts anew.",
+    forgotten: "Done: I have forgotten what I knew about you.",
+    muted: (minutes) => `All right, I keep quiet here for ${minutes} ${minutes === 1 ? "minute" : "minutes"}.`,
+    notMinutes: "Write the minutes in digits, for example: !mute 30",
+    nothingToAsk: "Write the question behind the command.",
+    members: (count) => `Members (${count}):`,
+    nobodyKnown: "I do not know anybody here yet.",
+    help: [
+      "`!full question` answers with all memory and the web",
+      "`!memory question` only what I remember, without a model",
+      "`!reset` (`!new`) starts the conversation of this channel anew",
+      "`!who` who is here",
+      "`!status` how I am",
+      "`!forget me` I forget what I know about you",
+      "`!mute 30` I keep quiet here for half an hour",
+    ].join("\n"),
+  },
+};

@@ -1,0 +1,127 @@
+import type { DiscordSettings } from "../config/discord_settings.ts";
+import { AgentError, describeFault } from "../core/errors.ts";
+import type { Language } from "../core/language.ts";
+import type { Log } from "../core/log.ts";
+import type { AgentApi } from "./agent_api.ts";
+import { BOT_LINES } from "./bot_lines.ts";
+import type { ChannelBuffer } from "./buffer.ts";
+import { type ChannelState, mutedUntil } from "./channel_state.ts";
+import { mayUse } from "./command_rights.ts";
+import { readMinutes, type TypedCommand } from "./command_words.ts";
+import type { Conversation } from "./conversation.ts";
+import type { ChannelMessage } from "./events.ts";
+import { conversationIdFor, safeName } from "./readable.ts";
+import type { DiscordRest } from "./rest.ts";
+import type { Roster } from "./roster.ts";
+import { splitText } from "./split.ts";
+
+export interface CommandsOptions {
+  readonly api: Pick<AgentApi, "clear" | "forgetUser">;
+  readonly rest: Pick<DiscordRest, "post">;
+  readonly settings: () => Pick<DiscordSettings, "commands">;
+  readonly status: (language: Language) => string;
+  readonly roster: Roster;
+  readonly buffer: ChannelBuffer;
+  /** Whether the author may manage messages where the message stands. */
+  readonly isModerator: (message: ChannelMessage) => boolean;
+  readonly log: Log;
+}
+
+/** Where a command is given. */
+export interface CommandPlace {
+  readonly language: Language;
+  readonly talk: { readonly conversation: Conversation; state: ChannelState };
+}
+
+/** Members that `!who` names. */
+const MOST_NAMED = 60;
+
+/** What the commands do. Each answers with a line of its own; the two that ask the agent are answered by it. */
+export class Commands {
+  readonly #options: CommandsOptions;
+  readonly #stopping = new AbortController();
+
+  constructor(options: CommandsOptions) {
+    this.#options = options;
+  }
+
+  /** Carries a command out, in its own time; whatever goes wrong is told the log. */
+  carryOut(command: TypedCommand, message: ChannelMessage, place: CommandPlace): void {
+    void this.#run(command, message, place).catch((error) => {
+      const reason = error instanceof AgentError ? error.message : describeFault(error);
+      this.#options.log.warn(`A command on Discord failed: !${command.name}: ${reason}`);
+    });
+  }
+
+  async #run({ name, rest }: TypedCommand, message: ChannelMessage, place: CommandPlace): Promise<void> {
+    const lines = BOT_LINES[place.language];
+    const asker = {
+      author: message.author,
+      isModerator: this.#options.isModerator(message),
+      isDirect: message.guildId === undefined,
+    };
+    if (!mayUse(name, asker, this.#options.settings().commands)) return await this.#say(lines.notAllowed, message);
+    const { conversation } = place.talk;
+    switch (name) {
+      case "full":
+      case "memory":
+        if (rest === "") return await this.#say(lines.nothingToAsk, message);
+        return conversation.hear("addressed", { ...message, content: rest }, name === "full" ? 1 : 3);
+      case "reset":
+        return await this.#reset(message, place);
+      case "who":
+        return await this.#say(this.#who(message, place.language), message);
+      case "help":
+        return await this.#say(lines.help, message);
+      case "status":
+        return await this.#say(this.#options.status(place.language), message);
+      case "forget":
+        return await this.#forget(message, place);
+      case "mute":
+        return await this.#mute(rest, message, place);
+    }
+  }
+
+  async #reset(message: ChannelMessage, { language, talk }: CommandPlace): Promise<void> {
+    talk.conversation.drop();
+    this.#options.buffer.clear(message.channelId);
+    await this.#options.api.clear(conversationIdFor(message), this.#stopping.signal);
+    await this.#say(BOT_LINES[language].wasReset, message);
+  }
+
+  async #forget(message: ChannelMessage, { language }: CommandPlace): Promise<void> {
+    const { roster, buffer, api } = this.#options;
+    const { id } = message.author;
+    roster.forget(id);
+    buffer.forget(id);
+    await api.forgetUser(`discord:${id}`, this.#stopping.signal);
+    await this.#say(BOT_LINES[language].forgotten, message);
+  }
+
+  async #mute(rest: string, message: ChannelMessage, { language, talk }: CommandPlace): Promise<void> {
+    const lines = BOT_LINES[language];
+    const minutes = readMinutes(rest);
+    if (minutes === undefined) return await this.#say(lines.notMinutes, message);
+    talk.conversation.drop();
+    await this.#say(lines.muted(minutes), message);
+    talk.state = mutedUntil(talk.state, Date.now() + minutes * 60_000);
+  }
+
+  #who({ guildId }: ChannelMessage, language: Language): string {
+    const lines = BOT_LINES[language];
+    const members = guildId === undefined ? [] : this.#options.roster.membersOf(guildId);
+    if (members.length === 0) return lines.nobodyKnown;
+    const names = members.slice(0, MOST_NAMED).map(safeName).join(", ");
+    return `${lines.members(members.length)} ${names}${members.length > MOST_NAMED ? ", …" : ""}`;
+  }
+
+  async #say(text: string, { id, channelId }: ChannelMessage): Promise<void> {
+    for (const [index, content] of splitText(text).entries()) {
+      await this.#options.rest.post(channelId, {
+        content,
+        replyTo: index === 0 ? id : undefined,
+        nonce: `${id}-c${index}`,
+      });
+    }
+  }
+}

@@ -1,0 +1,182 @@
+import { AgentError, describeFault } from "../core/errors.ts";
+import type { Language } from "../core/language.ts";
+import type { Log } from "../core/log.ts";
+import { pause } from "../core/pause.ts";
+import type { AgentApi, AgentRequest } from "./agent_api.ts";
+import { BOT_LINES } from "./bot_lines.ts";
+import type { EnvelopeNames } from "./envelope.ts";
+import type { ChannelMessage } from "./events.ts";
+import { type CognitiveMode, PendingTurns, type Turn, type TurnKind, withEdited, withoutMessages } from "./pending.ts";
+import { planReply } from "./reply.ts";
+import type { DiscordRest } from "./rest.ts";
+import { remainingDelayMs, Typing } from "./typing.ts";
+
+/** What the agent is asked about a turn. */
+export interface Question {
+  readonly request: AgentRequest;
+  /** Of the conversation. */
+  readonly language: Language;
+  readonly names: EnvelopeNames;
+}
+
+/** How fast the bot is. */
+export interface Pace {
+  /** The least time between two answers here, in milliseconds. */
+  readonly cooldownMs: number;
+  /** Characters a second that it seems to type; 0 sends an answer as soon as it is there. */
+  readonly readingSpeed: number;
+}
+
+export interface ConversationOptions {
+  readonly channelId: string;
+  readonly api: Pick<AgentApi, "chat">;
+  readonly rest: Pick<DiscordRest, "post" | "typing">;
+  /** Made at the last moment: it says what is there when the agent is asked. */
+  readonly ask: (turn: Turn) => Question;
+  readonly pace: () => Pace;
+  /** Told of every answer once it is there, with its whole text. */
+  readonly onSpoken: (turn: Turn, text: string) => void;
+  readonly log: Log;
+}
+
+interface Attempt {
+  readonly signal: AbortSignal;
+  /** How often the turn has changed: another form of a question gets another answer, and must not pass for the same. */
+  readonly form: number;
+  readonly beginSending: () => void;
+}
+
+/** One line that nothing can answer is enough for so long. */
+const EXCUSE_GAP_MS = 300_000;
+
+/**
+ * The answers of one channel, one after the other. What is edited before it is answered is answered as it reads then;
+ * what is deleted is not answered.
+ */
+export class Conversation {
+  readonly #options: ConversationOptions;
+  readonly #pending = new PendingTurns();
+  readonly #stopping = new AbortController();
+  /** The turn that is being answered, and what gives up the attempt. */
+  #current: { turn: Turn | undefined; readonly attempt: AbortController; isSending: boolean } | undefined;
+  #running: Promise<void> | undefined;
+  #spokeAtMs = -Infinity;
+  #excusedAtMs = -Infinity;
+
+  constructor(options: ConversationOptions) {
+    this.#options = options;
+  }
+
+  /** True when nothing is being answered and nothing waits. */
+  get isIdle(): boolean {
+    return this.#running === undefined;
+  }
+
+  hear(kind: TurnKind, message: ChannelMessage, mode?: CognitiveMode): void {
+    this.#pending.add(kind, message, mode);
+    this.#running ??= this.#run().finally(() => this.#running = undefined);
+  }
+
+  edited(message: ChannelMessage): void {
+    if (!this.#pending.edit(message)) this.#change((turn) => withEdited(turn, message));
+  }
+
+  deleted(messageIds: readonly string[]): void {
+    this.#pending.remove(messageIds);
+    this.#change((turn) => withoutMessages(turn, messageIds));
+  }
+
+  /** Drops everything that waits, and what is being answered, unless it is being sent already. */
+  drop(): void {
+    this.#pending.clear();
+    this.#change(() => undefined);
+  }
+
+  /** Ends it; resolves when nothing of it runs any more. */
+  async stop(): Promise<void> {
+    this.#pending.clear();
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  /** Begins the current turn anew, as it is now. */
+  #change(change: (turn: Turn) => Turn | undefined): void {
+    const current = this.#current;
+    if (!current?.turn || current.isSending) return;
+    const changed = change(current.turn);
+    if (changed === current.turn) return;
+    current.turn = changed;
+    current.attempt.abort();
+  }
+
+  async #run(): Promise<void> {
+    for (let turn = this.#pending.take(); turn; turn = this.#pending.take()) {
+      let now: Turn | undefined = turn;
+      for (let form = 0; now && !this.#stopping.signal.aborted; form++) now = await this.#attempt(now, form);
+    }
+    this.#current = undefined;
+  }
+
+  /** Answers a turn; gives what it has become when it changed meanwhile. Never throws. */
+  async #attempt(turn: Turn, form: number): Promise<Turn | undefined> {
+    const current = { turn: turn as Turn | undefined, attempt: new AbortController(), isSending: false };
+    this.#current = current;
+    const signal = AbortSignal.any([current.attempt.signal, this.#stopping.signal]);
+    try {
+      await this.#answer(turn, { signal, form, beginSending: () => current.isSending = true });
+    } catch (error) {
+      if (!signal.aborted) await this.#excuse(turn, error);
+    }
+    return current.attempt.signal.aborted && !current.isSending ? current.turn : undefined;
+  }
+
+  async #answer(turn: Turn, { signal, form, beginSending }: Attempt): Promise<void> {
+    const { api, rest, ask, pace, channelId } = this.#options;
+    const isWaiting = turn.kind === "addressed";
+    const cooldownMs = this.#spokeAtMs + pace().cooldownMs - performance.now();
+    // A chance to comment does not wait: it is over.
+    if (cooldownMs > 0 && (!isWaiting || !await pause(cooldownMs, signal))) return;
+    using typing = new Typing(() => rest.typing(channelId));
+    if (isWaiting) typing.start();
+    const startedAtMs = performance.now();
+    const { request, language, names } = ask(turn);
+    const reply = await api.chat(request, signal);
+    const [last] = turn.messages.slice(-1);
+    if (reply.silent || !last) return;
+    const parts = planReply(reply.content, {
+      language,
+      names,
+      replyTo: last.id,
+      nonceSeed: form === 0 ? last.id : `${last.id}:${form}`,
+    });
+    if (parts.length === 0) return;
+    typing.start();
+    const letters = parts.reduce((sum, { content }) => sum + content.length, 0);
+    const tookMs = performance.now() - startedAtMs;
+    const delayMs = remainingDelayMs({ letters, lettersPerSecond: pace().readingSpeed, tookMs });
+    if (delayMs > 0 && !await pause(delayMs, signal)) return;
+    signal.throwIfAborted();
+    beginSending();
+    for (const part of parts) await rest.post(channelId, part);
+    this.#spokeAtMs = performance.now();
+    this.#options.onSpoken(turn, parts.map(({ content }) => content).join("\n"));
+  }
+
+  /** One honest line for somebody who waits, now and then; bots and bystanders get none. */
+  async #excuse(turn: Turn, error: unknown): Promise<void> {
+    const { log, rest, channelId, ask } = this.#options;
+    log.warn(
+      `No answer in a channel of Discord: ${error instanceof AgentError ? error.message : describeFault(error)}`,
+    );
+    const last = turn.messages.at(-1);
+    const isDue = performance.now() - this.#excusedAtMs >= EXCUSE_GAP_MS;
+    if (turn.kind !== "addressed" || !last || last.author.isBot || !isDue) return;
+    this.#excusedAtMs = performance.now();
+    const content = BOT_LINES[ask(turn).language].cannotAnswer;
+    try {
+      await rest.post(channelId, { content, replyTo: last.id, nonce: `${last.id}-x` });
+    } catch (failure) {
+      log.warn(`Cannot say that nothing can answer: ${describeFault(failure)}`);
+    }
+  }
+}
