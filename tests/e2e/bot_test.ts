@@ -1,87 +1,184 @@
 import assert from "node:assert/strict";
-import { BOT_ID, BOT_TOKEN, type FakeGateway, startFakeGateway } from "../support/fake_gateway.ts";
+import { BOT_ID, BOT_TOKEN } from "../support/fake_gateway.ts";
 import { until } from "../support/rig.ts";
+import { CHANNEL, createBotWorld } from "./bot_world.ts";
 import { serve } from "./served.ts";
-import { createWorld, type World } from "./setup.ts";
 
-const GUILD = "100";
-const CHANNEL = "200";
-
-interface BotWorld extends AsyncDisposable {
-  readonly world: World;
-  readonly discord: FakeGateway;
-  readonly env: Record<string, string>;
-  /** Somebody writes something; gives the id of the message. */
-  say(content: string, changes?: Record<string, unknown>): string;
-  /** What the bot has posted. */
-  posted(): string[];
-}
-
-let lastId = 900_000;
-
-async function createBotWorld(settings: object = {}): Promise<BotWorld> {
-  const world = await createWorld();
-  const discord = await startFakeGateway({
-    guilds: [{
-      id: GUILD,
-      name: "Huerto",
-      owner_id: "11",
-      member_count: 3,
-      roles: [{ id: "77", name: "mods", permissions: String(1 << 13) }],
-      channels: [{ id: CHANNEL, type: 0, name: "general", topic: "plantas" }],
-      members: [{ user: { id: "11", username: "ana" }, nick: "Ana" }, { user: { id: "12", username: "bob" } }],
-    }],
-  });
-  await Deno.writeTextFile(`${world.folder}/config/discord.json`, JSON.stringify({ reading_speed: 0, ...settings }));
-  return {
-    world,
-    discord,
-    env: { DISCORD_BOT_TOKEN: BOT_TOKEN, DISCORD_API_URL: discord.apiUrl },
-    say(content, changes = {}) {
-      const id = String(++lastId);
-      const mentions = [...content.matchAll(/<@(\d+)>/g)].map(([, user]) => ({ id: user, username: "x" }));
-      discord.dispatch("MESSAGE_CREATE", {
-        id,
-        channel_id: CHANNEL,
-        guild_id: GUILD,
-        author: { id: "11", username: "ana", global_name: "Ana" },
-        member: { roles: [] },
-        content,
-        mentions,
-        timestamp: new Date().toISOString(),
-        ...changes,
-      });
-      return id;
-    },
-    posted: () => discord.rest.messages.map(({ payload }) => String(payload["content"])),
-    async [Symbol.asyncDispose]() {
-      await discord[Symbol.asyncDispose]();
-      await world[Symbol.asyncDispose]();
-    },
-  };
-}
+const HELLO = `<@${BOT_ID}> ¿qué planto hoy?`;
+const MODERATOR = { member: { roles: ["77"] } };
+const says = (text: string) => ({ kind: "answer", tokens: [text] }) as const;
 
 Deno.test("serve with a bot's token answers who mentions it, knows the channel, and keeps quiet otherwise", async () => {
   await using bot = await createBotWorld();
-  await using served = await serve(bot.world, undefined, { env: bot.env });
-  await until(() => bot.discord.received(8).length > 0); // it has asked for the members, so it knows the server
+  await using served = await bot.serve();
   bot.say("me gusta el tomate");
-  const id = bot.say(`<@${BOT_ID}> ¿qué planto hoy?`);
-  await until(() => bot.posted().length > 0);
+  const id = bot.say(HELLO);
+  await bot.untilPosted(1);
   assert.deepEqual(bot.posted(), ["Hola, soy Django."]);
-  const [message] = bot.discord.rest.messages;
-  const { allowed_mentions: mentions, message_reference: reference } = message?.payload ?? {};
+  const { allowed_mentions: mentions, message_reference: reference } = bot.discord.rest.messages[0]?.payload ?? {};
   assert.deepEqual(mentions, { parse: [], replied_user: false });
   assert.equal((reference as { message_id: string }).message_id, id);
-  const [chat] = bot.world.ollama.chats;
-  const prompt = JSON.stringify(chat);
+  const [asked = "", ...more] = bot.asked();
+  assert.deepEqual(more, []);
   for (const part of ["CONTEXTO EN TIEMPO REAL", "Huerto", "general", "plantas", "me gusta el tomate", "[Ana]"]) {
-    assert.ok(prompt.includes(part), part);
+    assert.ok(asked.includes(part), part);
   }
-  assert.equal(bot.world.ollama.chats.length, 1);
-  const { program } = served;
-  program.kill("SIGTERM");
-  const { code, stdout, stderr } = await program.finished;
+  const health = await (await served.get("/health")).json();
+  assert.deepEqual(health.bot, { state: "ready" });
+  served.program.kill("SIGTERM");
+  const { code, stdout, stderr } = await served.program.finished;
   assert.equal(code, 0, stderr);
   for (const secret of [BOT_TOKEN, "tomate", "planto"]) assert.ok(!`${stdout}${stderr}`.includes(secret), stderr);
+});
+
+Deno.test("the bot listens to its name, to replies and in direct messages, and to no bot, webhook or itself", async () => {
+  await using bot = await createBotWorld({ cooldown_seconds: 0 });
+  await using _served = await bot.serve();
+  bot.say(HELLO, { author: { id: "13", username: "robot", bot: true } });
+  bot.say(HELLO, { webhook_id: "14" });
+  bot.say(HELLO, { author: { id: BOT_ID, username: "django", bot: true } });
+  bot.say(`\`${HELLO}\``);
+  bot.say(`> ${HELLO}`);
+  bot.say("<@12> y tú, ¿qué planta Django?", { channel_id: "201" }); // named, although to somebody else
+  bot.say("oye DJÁNGO, buenos días", { channel_id: "202" });
+  bot.say("¿y mañana?", {
+    channel_id: "203",
+    message_reference: { message_id: "5" },
+    referenced_message: { id: "5", author: { id: BOT_ID, username: "django", bot: true } },
+  });
+  bot.say("hola", { channel_id: "204", guild_id: undefined });
+  await bot.untilPosted(4);
+  const channels = bot.discord.rest.messages.map(({ channelId }) => channelId).sort();
+  assert.deepEqual(channels, ["201", "202", "203", "204"]);
+  assert.equal(bot.asked().length, 4);
+});
+
+Deno.test("the bot never mixes channels: each has its own conversation and its own last messages", async () => {
+  await using bot = await createBotWorld({ cooldown_seconds: 0 });
+  await using _served = await bot.serve();
+  bot.say(`<@${BOT_ID}> el secreto es azul`);
+  await bot.untilPosted(1);
+  bot.say(`<@${BOT_ID}> ¿qué secreto?`, { channel_id: "201" });
+  await bot.untilPosted(2);
+  assert.ok(!bot.asked()[1]?.includes("azul"));
+  bot.say(`<@${BOT_ID}> ¿y aquí?`);
+  await bot.untilPosted(3);
+  assert.ok(bot.asked()[2]?.includes("azul"));
+});
+
+Deno.test("the bot may speak where ambient talk is on, and says nothing when the model chooses silence", async () => {
+  await using bot = await createBotWorld({ cooldown_seconds: 0, ambient: { channels: { [CHANNEL]: "on" } } });
+  await using _served = await bot.serve();
+  bot.world.ollama.next(says("[SILENT]"));
+  bot.say("¿alguien sabe de abonos?");
+  await until(() => bot.asked().length === 1);
+  bot.say("¿alguien sabe de abonos?", { channel_id: "201" }); // off there
+  bot.say(HELLO);
+  await bot.untilPosted(1);
+  assert.equal(bot.asked().length, 2);
+  const typing = bot.discord.rest.calls.filter(({ path }) => path.includes("/typing"));
+  assert.equal(typing.length, 1); // only for the answer that came
+});
+
+Deno.test("the bot answers an edited question as it reads now, and a deleted one not at all", async () => {
+  await using bot = await createBotWorld({ cooldown_seconds: 0 });
+  await using _served = await bot.serve();
+  bot.world.ollama.next({ kind: "silence" }, says("Nueva."), { kind: "silence" }, says("Otra."));
+  const id = bot.say(`<@${BOT_ID}> vieja`);
+  await until(() => bot.asked().length === 1);
+  bot.edit(id, `<@${BOT_ID}> nueva`);
+  await bot.untilPosted(1);
+  assert.ok(bot.asked()[1]?.includes("nueva") && !bot.asked()[1]?.includes("vieja"));
+  const gone = bot.say(`<@${BOT_ID}> me arrepiento`);
+  await until(() => bot.asked().length === 3);
+  bot.remove(gone);
+  bot.say(`<@${BOT_ID}> otra cosa`);
+  await bot.untilPosted(2);
+  assert.deepEqual(bot.posted(), ["Nueva.", "Otra."]);
+});
+
+Deno.test("the bot takes a burst of one person together while it is busy, and answers after its cooldown", async () => {
+  await using bot = await createBotWorld({ cooldown_seconds: 0.3 });
+  await using _served = await bot.serve();
+  bot.world.ollama.next({ kind: "answer", tokens: ["Uno."], firstTokenDelayMs: 300 });
+  bot.say(`<@${BOT_ID}> primera`);
+  await until(() => bot.asked().length === 1);
+  for (const word of ["segunda", "tercera"]) bot.say(`<@${BOT_ID}> ${word}`);
+  await bot.untilPosted(2);
+  assert.equal(bot.asked().length, 2);
+  for (const word of ["segunda", "tercera"]) assert.ok(bot.asked()[1]?.includes(word));
+});
+
+Deno.test("the bot says once that nothing can answer, in the language of who waits, and nothing of the error", async () => {
+  await using bot = await createBotWorld({ cooldown_seconds: 0 });
+  await using _served = await bot.serve();
+  await bot.world.ollama.down();
+  bot.say(`<@${BOT_ID}> what should we plant today, my friend?`);
+  await bot.untilPosted(1);
+  bot.say(`<@${BOT_ID}> and tomorrow?`);
+  bot.say("!status");
+  await bot.untilPosted(2);
+  const [first, second = ""] = bot.posted();
+  assert.equal(first, "I cannot answer right now: no model is available.");
+  assert.match(second, /^django-agent /);
+});
+
+Deno.test("commands do what they say, for those who may", async () => {
+  await using bot = await createBotWorld({ cooldown_seconds: 0 });
+  await using _served = await bot.serve();
+  const command = async (content: string, changes = {}) => {
+    const before = bot.posted().length;
+    bot.say(content, changes);
+    await bot.untilPosted(before + 1);
+    return bot.posted().at(-1) ?? "";
+  };
+  assert.match(await command("!ayuda"), /!reset/);
+  assert.match(await command("!quién"), /^Miembros \(\d\): .*Ana/);
+  assert.equal(
+    await command("!reset", { author: { id: "12", username: "bob" } }),
+    "Ese comando no te está permitido aquí.",
+  );
+  assert.match(await command("!nueva", MODERATOR), /empieza de nuevo/);
+  assert.equal(await command("!full ¿quién eres?"), "Hola, soy Django.");
+  assert.match(await command("!full"), /detrás del comando/);
+  assert.match(await command("!olvídame"), /he olvidado/);
+  assert.match(await command("!silencio", MODERATOR), /callo aquí durante 30 minutos/);
+  const asked = bot.asked().length;
+  bot.say(HELLO);
+  assert.equal(
+    await command("!reset", { ...MODERATOR, channel_id: "201" }),
+    "Hecho: la conversación de este canal empieza de nuevo.",
+  );
+  assert.equal(bot.asked().length, asked);
+});
+
+Deno.test("bot is the Discord side alone, with the agent of a running serve", async () => {
+  await using bot = await createBotWorld();
+  await using served = await serve(bot.world);
+  const args = ["bot", "--api", served.origin, "--data", "data/bot"];
+  const program = bot.world.start(args, { env: bot.env });
+  await until(() => bot.discord.received(8).length > 0);
+  bot.say(HELLO);
+  await bot.untilPosted(1);
+  assert.deepEqual(bot.posted(), ["Hola, soy Django."]);
+  program.kill("SIGINT");
+  const { code, stderr } = await program.finished;
+  assert.equal(code, 0, stderr);
+  assert.ok(!stderr.includes(BOT_TOKEN));
+});
+
+Deno.test("bot says what is missing: the token, a usable discord.json, a server that lets it in", async () => {
+  await using bot = await createBotWorld();
+  const run = (env: Record<string, string>) => bot.world.run(["bot", "--data", "data/bot"], { env });
+  const missing = await run({});
+  assert.equal(missing.code, 77);
+  assert.match(missing.stderr, /DISCORD_BOT_TOKEN is not set\n→ Put it into \.env/);
+  bot.discord.nextLines({ kind: "close", code: 4004 });
+  const refused = await run(bot.env);
+  assert.equal(refused.code, 77, refused.stderr);
+  assert.ok(!refused.stderr.includes(BOT_TOKEN));
+  await Deno.writeTextFile(`${bot.world.folder}/config/discord.json`, '{"cooldown": 5}');
+  const broken = await run(bot.env);
+  assert.equal(broken.code, 78);
+  assert.match(broken.stderr, /discord\.json.*cooldown/s);
 });

@@ -1,0 +1,92 @@
+/** The program, a fake model and a fake Discord with one server that the bot is in. */
+import { BOT_TOKEN, type FakeGateway, startFakeGateway } from "../support/fake_gateway.ts";
+import { until } from "../support/rig.ts";
+import { serve, type Served } from "./served.ts";
+import { createWorld, type World } from "./setup.ts";
+
+export const GUILD = "100";
+export const CHANNEL = "200";
+
+export interface BotWorld extends AsyncDisposable {
+  readonly world: World;
+  readonly discord: FakeGateway;
+  readonly env: Record<string, string>;
+  /** Somebody writes something; gives the id of the message. */
+  say(content: string, changes?: Record<string, unknown>): string;
+  edit(id: string, content: string): void;
+  remove(id: string): void;
+  /** What the bot has posted. */
+  posted(): string[];
+  /** Resolves once it has posted so many messages. */
+  untilPosted(count: number): Promise<void>;
+  /** What the model has been asked, as one text each. */
+  asked(): string[];
+  /** The program serving with the bot connected. */
+  serve(): Promise<Served>;
+}
+
+let lastId = 900_000;
+
+export async function createBotWorld(settings: object = {}): Promise<BotWorld> {
+  const world = await createWorld();
+  const discord = await startFakeGateway({
+    guilds: [{
+      id: GUILD,
+      name: "Huerto",
+      owner_id: "11",
+      member_count: 3,
+      roles: [{ id: "77", name: "mods", permissions: String(1 << 13) }],
+      channels: [{ id: CHANNEL, type: 0, name: "general", topic: "plantas" }],
+      members: [{ user: { id: "11", username: "ana" }, nick: "Ana" }, { user: { id: "12", username: "bob" } }],
+    }],
+  });
+  await Deno.writeTextFile(`${world.folder}/config/discord.json`, JSON.stringify({ reading_speed: 0, ...settings }));
+  return {
+    world,
+    discord,
+    env: { DISCORD_BOT_TOKEN: BOT_TOKEN, DISCORD_API_URL: discord.apiUrl },
+    say(content, changes = {}) {
+      const id = String(++lastId);
+      const mentions = [...content.matchAll(/<@(\d+)>/g)].map(([, user]) => ({ id: user, username: "x" }));
+      discord.dispatch("MESSAGE_CREATE", {
+        id,
+        channel_id: CHANNEL,
+        guild_id: GUILD,
+        author: { id: "11", username: "ana", global_name: "Ana" },
+        member: { roles: [] },
+        content,
+        mentions,
+        timestamp: new Date().toISOString(),
+        ...changes,
+      });
+      return id;
+    },
+    edit: (id, content) =>
+      discord.dispatch("MESSAGE_UPDATE", {
+        id,
+        channel_id: CHANNEL,
+        guild_id: GUILD,
+        author: { id: "11", username: "ana", global_name: "Ana" },
+        member: { roles: [] },
+        content,
+        mentions: [],
+        timestamp: new Date().toISOString(),
+        edited_timestamp: new Date().toISOString(),
+      }),
+    remove: (id) => discord.dispatch("MESSAGE_DELETE", { id, channel_id: CHANNEL, guild_id: GUILD }),
+    posted: () => discord.rest.messages.map(({ payload }) => String(payload["content"])),
+    untilPosted: (count) => until(() => discord.rest.messages.length >= count),
+    asked: () => world.ollama.chats.map(({ body }) => JSON.stringify(body)),
+    async serve() {
+      const served = await serve(world, undefined, {
+        env: { DISCORD_BOT_TOKEN: BOT_TOKEN, DISCORD_API_URL: discord.apiUrl },
+      });
+      await until(() => discord.received(8).length > 0); // it has asked for the members, so it knows the server
+      return served;
+    },
+    async [Symbol.asyncDispose]() {
+      await discord[Symbol.asyncDispose]();
+      await world[Symbol.asyncDispose]();
+    },
+  };
+}
