@@ -35,6 +35,9 @@ const ENV_TEXT = `# Secrets and addresses of django-agent. None is needed to sta
 # The token other machines need, if "serve" is to listen for them too, for example what "openssl rand -hex 32" prints.
 # DJANGO_API_TOKEN=
 
+# The token of your Discord bot. With it "serve" takes part in your server's conversations; see config/discord.json.
+# DISCORD_BOT_TOKEN=
+
 # The webhook that "post" posts to: in Discord under channel settings, Integrations, Webhooks, Copy Webhook URL.
 # DISCORD_WEBHOOK_URL=
 

@@ -25,21 +25,21 @@ export interface BotWorld extends AsyncDisposable {
   serve(): Promise<Served>;
 }
 
+const SERVER = {
+  id: GUILD,
+  name: "Huerto",
+  owner_id: "11",
+  member_count: 3,
+  roles: [{ id: "77", name: "mods", permissions: String(1 << 13) }],
+  channels: [{ id: CHANNEL, type: 0, name: "general", topic: "plantas" }],
+  members: [{ user: { id: "11", username: "ana" }, nick: "Ana" }, { user: { id: "12", username: "bob" } }],
+};
+
 let lastId = 900_000;
 
 export async function createBotWorld(settings: object = {}): Promise<BotWorld> {
   const world = await createWorld();
-  const discord = await startFakeGateway({
-    guilds: [{
-      id: GUILD,
-      name: "Huerto",
-      owner_id: "11",
-      member_count: 3,
-      roles: [{ id: "77", name: "mods", permissions: String(1 << 13) }],
-      channels: [{ id: CHANNEL, type: 0, name: "general", topic: "plantas" }],
-      members: [{ user: { id: "11", username: "ana" }, nick: "Ana" }, { user: { id: "12", username: "bob" } }],
-    }],
-  });
+  const discord = await startFakeGateway({ guilds: [SERVER] });
   await Deno.writeTextFile(`${world.folder}/config/discord.json`, JSON.stringify({ reading_speed: 0, ...settings }));
   return {
     world,
