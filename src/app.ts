@@ -322,7 +322,8 @@ function keyUnusable(name = "The API key"): Refusal {
 /** Wires the bot together and has it connect. @throws ConfigError when discord.json cannot be used */
 export async function startBot({ token, env, ledger, api, configDir, status }: BotStart): Promise<RunningBot> {
   const log = createRunLog(env);
-  const [{ DiscordBot }, { createGateway }, { DiscordFile }] = await loadBot();
+  const [{ DiscordBot }, { createGateway }, { DiscordFile }, { createDownload }] = await loadBot();
+  const apiUrl = env.get("DISCORD_API_URL");
   const file = await DiscordFile.open({
     dir: configDir,
     warn: (message, remedy) => log.warn(`${message}\n→ ${remedy}`),
@@ -332,12 +333,13 @@ export async function startBot({ token, env, ledger, api, configDir, status }: B
     // The gateway tells the bot what happens, and the bot asks the gateway to send: one has to come first.
     rest: { post: (...message) => gateway.rest.post(...message), typing: (id) => gateway.rest.typing(id) },
     settings: () => file.current,
+    download: createDownload({ senderOf: createSenders(), ledger, apiUrl }),
     status,
     log,
   });
   const gateway: Gateway = createGateway({
     token,
-    apiUrl: env.get("DISCORD_API_URL"),
+    apiUrl,
     events: bot,
     log,
     ledger,
@@ -366,5 +368,6 @@ function loadBot() {
     import("./discord/bot.ts"),
     import("./discord/gateway.ts"),
     import("./config/discord_file.ts"),
+    import("./discord/download.ts"),
   ]);
 }

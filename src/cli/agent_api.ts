@@ -23,7 +23,7 @@ export function createAgentApi(call: ApiCall): AgentApi {
       await ask("/api/memory/working/clear", { conversation_id: conversationId }, signal);
     },
     async forgetUser(userId, signal) {
-      await ask("/api/memory/forget", { user: userId }, signal);
+      await ask("/api/memory/forget", { user_id: userId }, signal);
     },
   };
 }

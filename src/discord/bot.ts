@@ -3,6 +3,7 @@ import { detectLanguage, type Language } from "../core/language.ts";
 import { cutText } from "../core/format.ts";
 import type { Log } from "../core/log.ts";
 import type { AgentApi } from "./agent_api.ts";
+import { type AttachmentOptions, readAttachments } from "./attachments.ts";
 import { ChannelBuffer } from "./buffer.ts";
 import { ambientCallMade, type ChannelState, heard, newChannel, spoke } from "./channel_state.ts";
 import { Commands } from "./commands.ts";
@@ -22,6 +23,8 @@ export interface BotOptions {
   readonly rest: DiscordRest;
   /** What counts now. */
   readonly settings: () => DiscordSettings;
+  /** Fetches a file that somebody attached. */
+  readonly download: AttachmentOptions["download"];
   /** How the program is, in one line, for `!status`. */
   readonly status: (language: Language) => string;
   readonly log: Log;
@@ -184,7 +187,8 @@ export class DiscordBot implements DiscordEvents {
       api,
       rest,
       log,
-      ask: (turn) => this.#ask(turn, talk),
+      ask: (turn, signal) => this.#ask(turn, talk, signal),
+      language: ({ messages }) => this.#languageOf(talk, messages.at(-1)),
       pace: () => ({ cooldownMs: settings().cooldown_seconds * 1000, readingSpeed: settings().reading_speed }),
       onSpoken: (turn, text) => {
         const toBot = turn.messages.some(({ author }) => author.isBot);
@@ -196,14 +200,14 @@ export class DiscordBot implements DiscordEvents {
   }
 
   /** The configured language, else that of the message, else the one spoken here last. */
-  #languageOf(talk: Talk, { content }: ChannelMessage): Language {
+  #languageOf(talk: Talk, message: ChannelMessage | undefined): Language {
     const { language } = this.#options.settings();
     if (language !== "auto") return language;
-    talk.language = detectLanguage(content) ?? talk.language;
+    talk.language = detectLanguage(message?.content ?? "") ?? talk.language;
     return talk.language ?? "es";
   }
 
-  #ask({ mode, messages }: Turn, talk: Talk): Question {
+  async #ask({ mode, messages }: Turn, talk: Talk, signal: AbortSignal): Promise<Question> {
     const [last] = messages.slice(-1);
     const self = this.#self;
     if (!last || !self) throw new Error("A turn without a message, or before the bot knows itself");
@@ -224,11 +228,16 @@ export class DiscordBot implements DiscordEvents {
       names,
     });
     const label = scene.labelOf(author);
+    const files = messages.flatMap(({ attachments }) => attachments);
+    const { download } = this.#options;
+    // The API takes no images yet.
+    const { text } = await readAttachments(files, { language, seesImages: false, download, signal });
     return {
       language,
       names: { self: [self.username, ...this.#options.settings().names], others: scene.labels },
       request: {
-        message: messages.map((message) => taggedMessage(message, names, label)).join("\n"),
+        message: [...messages.map((message) => taggedMessage(message, names, label)), ...(text === "" ? [] : [text])]
+          .join("\n"),
         conversation_id: conversationIdFor(last),
         cognitive_mode: mode,
         context: scene.text,

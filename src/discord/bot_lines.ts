@@ -5,6 +5,8 @@ export interface BotLines {
   /** When nothing can answer somebody who waits. */
   readonly cannotAnswer: string;
   readonly notAllowed: string;
+  /** When a command could not be carried out. */
+  readonly failed: string;
   readonly wasReset: string;
   readonly forgotten: string;
   readonly muted: (minutes: number) => string;
@@ -20,6 +22,7 @@ export const BOT_LINES: Readonly<Record<Language, BotLines>> = {
   es: {
     cannotAnswer: "Ahora mismo no puedo responder: no hay ningún modelo disponible.",
     notAllowed: "Ese comando no te está permitido aquí.",
+    failed: "No ha funcionado; inténtalo más tarde.",
     wasReset: "Hecho: la conversación de este canal empieza de nuevo.",
     forgotten: "Hecho: he olvidado lo que sabía de ti.",
     muted: (minutes) => `De acuerdo, callo aquí durante ${minutes} ${minutes === 1 ? "minuto" : "minutos"}.`,
@@ -40,6 +43,7 @@ export const BOT_LINES: Readonly<Record<Language, BotLines>> = {
   en: {
     cannotAnswer: "I cannot answer right now: no model is available.",
     notAllowed: "You may not use that command here.",
+    failed: "That did not work; try again later.",
     wasReset: "Done: the conversation of this channel starts anew.",
     forgotten: "Done: I have forgotten what I knew about you.",
     muted: (minutes) => `All right, I keep quiet here for ${minutes} ${minutes === 1 ? "minute" : "minutes"}.`,

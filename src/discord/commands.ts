@@ -47,9 +47,13 @@ export class Commands {
 
   /** Carries a command out, in its own time; whatever goes wrong is told the log. */
   carryOut(command: TypedCommand, message: ChannelMessage, place: CommandPlace): void {
-    void this.#run(command, message, place).catch((error) => {
+    const warn = (error: unknown) => {
       const reason = error instanceof AgentError ? error.message : describeFault(error);
       this.#options.log.warn(`A command on Discord failed: !${command.name}: ${reason}`);
+    };
+    void this.#run(command, message, place).catch(async (error) => {
+      warn(error);
+      await this.#say(BOT_LINES[place.language].failed, message).catch(warn);
     });
   }
 

@@ -32,7 +32,9 @@ export interface ConversationOptions {
   readonly api: Pick<AgentApi, "chat">;
   readonly rest: Pick<DiscordRest, "post" | "typing">;
   /** Made at the last moment: it says what is there when the agent is asked. */
-  readonly ask: (turn: Turn) => Question;
+  readonly ask: (turn: Turn, signal: AbortSignal) => Promise<Question>;
+  /** Of what is said here without the agent. */
+  readonly language: (turn: Turn) => Language;
   readonly pace: () => Pace;
   /** Told of every answer once it is there, with its whole text. */
   readonly onSpoken: (turn: Turn, text: string) => void;
@@ -139,7 +141,7 @@ export class Conversation {
     using typing = new Typing(() => rest.typing(channelId));
     if (isWaiting) typing.start();
     const startedAtMs = performance.now();
-    const { request, language, names } = ask(turn);
+    const { request, language, names } = await ask(turn, signal);
     const reply = await api.chat(request, signal);
     const [last] = turn.messages.slice(-1);
     if (reply.silent || !last) return;
@@ -164,7 +166,7 @@ export class Conversation {
 
   /** One honest line for somebody who waits, now and then; bots and bystanders get none. */
   async #excuse(turn: Turn, error: unknown): Promise<void> {
-    const { log, rest, channelId, ask } = this.#options;
+    const { log, rest, channelId, language } = this.#options;
     log.warn(
       `No answer in a channel of Discord: ${error instanceof AgentError ? error.message : describeFault(error)}`,
     );
@@ -172,7 +174,7 @@ export class Conversation {
     const isDue = performance.now() - this.#excusedAtMs >= EXCUSE_GAP_MS;
     if (turn.kind !== "addressed" || !last || last.author.isBot || !isDue) return;
     this.#excusedAtMs = performance.now();
-    const content = BOT_LINES[ask(turn).language].cannotAnswer;
+    const content = BOT_LINES[language(turn)].cannotAnswer;
     try {
       await rest.post(channelId, { content, replyTo: last.id, nonce: `${last.id}-x` });
     } catch (failure) {

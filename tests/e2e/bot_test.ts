@@ -152,6 +152,22 @@ Deno.test("commands do what they say, for those who may", async () => {
   assert.equal(bot.asked().length, asked);
 });
 
+Deno.test("the bot tells the model of files it could not get, and asks nobody but Discord for them", async () => {
+  await using bot = await createBotWorld();
+  await using _served = await bot.serve();
+  const { origin } = new URL(bot.discord.apiUrl);
+  const attachments = [
+    { filename: "lista.txt", url: `${origin}/files/lista.txt`, size: 10 },
+    { filename: "trampa.txt", url: "http://127.0.0.1:9/trampa.txt", size: 10 },
+    { filename: "foto.png", url: `${origin}/files/foto.png`, size: 10, content_type: "image/png" },
+  ];
+  bot.say(HELLO, { attachments });
+  await bot.untilPosted(1);
+  const [asked = ""] = bot.asked();
+  for (const { filename } of attachments) assert.ok(asked.includes(filename), filename);
+  assert.ok(asked.includes("no se ha podido descargar"));
+});
+
 Deno.test("bot is the Discord side alone, with the agent of a running serve", async () => {
   await using bot = await createBotWorld();
   await using served = await serve(bot.world);
