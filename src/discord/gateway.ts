@@ -55,7 +55,7 @@ export interface GatewayTimes {
   readonly membersGapMs: number;
   /** How long the next part of a list of members may take. Default 15,000. */
   readonly membersMs: number;
-  /** How long the other end may take to answer the end of a connection; 2500 at most for `stop()` to keep its word. Default 1000. */
+  /** How long the other end may take to answer the end of a connection; `stop()` waits for that. Default 1000. */
   readonly closeMs: number;
 }
 

@@ -83,6 +83,7 @@ class HardenedShard extends DiscordenoShard implements ShardSocket {
   readonly #closed = Promise.withResolvers<void>();
   #socket: TerminableSocket | undefined;
   #isOver = false;
+  #isGreeted = false;
   #isUp = false;
   #opened = false;
   #cause: unknown;
@@ -223,8 +224,11 @@ class HardenedShard extends DiscordenoShard implements ShardSocket {
       case GatewayOpcodes.InvalidSession:
         return this.#end({ kind: "invalid", resumable: packet.d === true });
       case GatewayOpcodes.Hello:
+        this.#isGreeted = true;
         packet.d = { heartbeat_interval: heartbeatOf(packet.d) };
     }
+    // Without a HELLO there would be no heartbeat, and nobody to notice when the other end falls silent.
+    if (!this.#isGreeted) return;
     await super.handleDiscordPacket(packet);
   }
 

@@ -25,6 +25,8 @@ export type LineBehaviour =
   /** The upgrade is never answered. */
   | { readonly kind: "hang" }
   /** Open, and not a word. */
+  | { readonly kind: "mute" }
+  /** READY comes, but no HELLO before it. */
   | { readonly kind: "no_hello" }
   /** HELLO, and whatever comes then is not read, not even an end. */
   | { readonly kind: "silent" }
@@ -83,6 +85,8 @@ export interface FakeGateway extends AsyncDisposable {
   close(code: number): void;
   /** Drops every connection, in the middle of a frame when asked. */
   cut(options?: { readonly inFrame: boolean }): void;
+  /** Reads nothing more from the connections there are, not even their end. */
+  freeze(): void;
   /** Forgets every session. */
   forget(): void;
   /** From now on connections are refused by the system. */
@@ -185,6 +189,10 @@ class Fake implements FakeGateway {
     }
   }
 
+  freeze(): void {
+    for (const { socket } of this.#open()) socket?.pause();
+  }
+
   forget(): void {
     this.#sessions.forget();
   }
@@ -234,7 +242,7 @@ class Fake implements FakeGateway {
   #accept(request: http.IncomingMessage, stream: net.Socket, head: Uint8Array): void {
     const line = new Line(request.url ?? "", this.#behaviours.shift() ?? { kind: "serve" }, stream);
     this.lines.push(line);
-    stream.on("close", () => line.closed ??= 1006);
+    stream.on("close", () => line.socket || (line.closed ??= 1006)); // an open socket tells its code itself
     if (line.behaviour.kind === "hang") return;
     if (line.behaviour.kind === "refuse") {
       stream.end(`HTTP/1.1 ${line.behaviour.status} No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
@@ -246,6 +254,7 @@ class Fake implements FakeGateway {
   #serve(line: Line, socket: ServerSocket): void {
     line.socket = socket;
     socket.on("close", (code) => line.closed ??= code);
+    if (line.behaviour.kind === "mute") return;
     socket.on("message", (data) => {
       const packet: Packet = JSON.parse(String(data));
       line.received.push(packet);
