@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  readChannel,
+  readChannels,
+  readGuild,
+  readMember,
+  readMembers,
+  readMessage,
+  readSelf,
+} from "../../src/discord/translate.ts";
+import { rawMessage } from "./gateway_scene.ts";
+
+/** A message with these changes, which must be one. */
+function read(changes: object) {
+  const message = readMessage(rawMessage("hola", changes));
+  assert.ok(message);
+  return message;
+}
+
+Deno.test("readMessage() takes everything that the bot wants to know", () => {
+  const raw = rawMessage("hola", {
+    id: "5",
+    content: "hola <@1>",
+    mentions: [{ id: "1" }, { id: "x" }],
+    mention_roles: ["2", 3],
+    mention_everyone: true,
+    message_reference: { message_id: "4", channel_id: "22" },
+    referenced_message: { author: { id: "9" } },
+    attachments: [{ filename: "a.txt", url: "https://cdn.discordapp.com/a", size: 7, content_type: "text/plain" }, {}],
+  });
+  assert.deepEqual(readMessage(raw), {
+    id: "5",
+    channelId: "2234567890123456789",
+    guildId: "4194304",
+    author: { id: "777", name: "Anita", username: "ana", isBot: false, isWebhook: false, roleIds: ["42"] },
+    content: "hola <@1>",
+    mentionedUserIds: ["1"],
+    mentionedRoleIds: ["2"],
+    mentionsEveryone: true,
+    repliesTo: { messageId: "4", authorId: "9" },
+    attachments: [{ name: "a.txt", url: "https://cdn.discordapp.com/a", size: 7, contentType: "text/plain" }],
+    atMs: Date.UTC(2026, 10, 29, 8),
+  });
+});
+
+Deno.test("readMessage() shows the name that the server shows", () => {
+  const author = { id: "777", username: "ana", global_name: "Ana" };
+  assert.equal(read({ author, member: { nick: "Anita" } }).author.name, "Anita");
+  assert.equal(read({ author, member: { nick: null } }).author.name, "Ana");
+  assert.equal(read({ author: { ...author, global_name: null }, member: undefined }).author.name, "ana");
+});
+
+Deno.test("readMessage() tells people, bots and webhooks apart, and direct messages from others", () => {
+  assert.equal(read({ author: { id: "1", username: "b", bot: true } }).author.isBot, true);
+  assert.equal(read({ webhook_id: "8" }).author.isWebhook, true);
+  assert.equal(read({ guild_id: undefined, member: undefined }).guildId, undefined);
+});
+
+Deno.test("readMessage() takes a message that was passed on for no reply", () => {
+  assert.equal(read({ message_reference: { type: 1, message_id: "4" } }).repliesTo, undefined);
+  assert.deepEqual(read({ message_reference: { type: 0, message_id: "4" }, referenced_message: null }).repliesTo, {
+    messageId: "4",
+    authorId: undefined,
+  });
+});
+
+Deno.test("readMessage() takes the time from the id where there is no other", () => {
+  // The example of Discord's documentation, "Snowflakes".
+  assert.equal(read({ id: "175928847299117063", timestamp: undefined }).atMs, 1_462_015_105_796);
+});
+
+Deno.test("readMessage() refuses what has no author, as an update that only adds a preview", () => {
+  assert.equal(readMessage({ id: "5", channel_id: "22", embeds: [{}] }), undefined);
+});
+
+Deno.test("readGuild() finds the bot's own role, and leaves out a server that is out of order", () => {
+  const roles = [{ id: "1", tags: { bot_id: "8" } }, { id: "2", tags: { bot_id: "9" } }, { id: "3" }];
+  const raw = { id: "4194304", name: "Jardín", roles, member_count: 12 };
+  assert.deepEqual(readGuild(raw, "9"), { id: "4194304", name: "Jardín", ownRoleId: "2", memberCount: 12 });
+  assert.equal(readGuild(raw, undefined)?.ownRoleId, undefined);
+  assert.equal(readGuild({ ...raw, unavailable: true }, "9"), undefined);
+});
+
+Deno.test("readChannels() takes channels and threads, and a parent for threads only", () => {
+  const raw = {
+    channels: [{ id: "1", name: "huerto", topic: "", type: 0, parent_id: "9" }],
+    threads: [{ id: "2", name: "riego", type: 12, parent_id: "1" }, "x"],
+  };
+  assert.deepEqual(readChannels(raw, "7"), [
+    { id: "1", guildId: "7", name: "huerto", topic: undefined, parentId: undefined },
+    { id: "2", guildId: "7", name: "riego", topic: undefined, parentId: "1" },
+  ]);
+});
+
+Deno.test("the readers of Discord's objects throw for nothing", () => {
+  const fields = [
+    "id",
+    "channel_id",
+    "guild_id",
+    "author",
+    "member",
+    "user",
+    "roles",
+    "tags",
+    "mentions",
+    "attachments",
+  ];
+  const names = fields.concat("timestamp", "message_reference", "channels", "threads", "members", "nick", "username");
+  const leaf = fc.oneof(fc.anything(), fc.constantFrom("1", "22", null, "2026-11-29"));
+  const { value } = fc.letrec((tie) => ({
+    value: fc.oneof({ maxDepth: 4 }, leaf, fc.array(tie("value"), { maxLength: 3 }), tie("record")),
+    record: fc.dictionary(fc.constantFrom(...names), tie("value"), { maxKeys: 8 }),
+  }));
+  fc.assert(fc.property(value, (raw) => {
+    for (const reader of [readMessage, readChannel, readMembers, readSelf]) reader(raw);
+    readGuild(raw, "1");
+    readChannels(raw, "1");
+    if (typeof raw === "object" && raw !== null) readMember({ ...raw });
+  }));
+});
