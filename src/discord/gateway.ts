@@ -20,7 +20,7 @@ import type { IntentChoice, ShardSocket } from "./shard_socket.ts";
 
 export interface GatewayOptions {
   readonly token: string;
-  /** Base of the REST API without a slash at its end (`DISCORD_API_URL`); default is Discord's own. */
+  /** Base of the REST API (`DISCORD_API_URL`), `https://discord.com/api` by default; a version at its end is left off. */
   readonly apiUrl?: string | undefined;
   readonly events: DiscordEvents;
   readonly log: Log;
@@ -88,7 +88,7 @@ const STOP_MS = 3000;
 const CLOSE_MS = 1000;
 const STABLE_MS = 60_000;
 const WATCHDOG_MS = 60_000;
-/** How many ids of events are remembered: some minutes of a very busy bot, in about a megabyte. */
+/** How many ids of events are remembered, in about a megabyte; what Discord repeats, it sent not long before. */
 const MOST_SEEN = 10_000;
 /** `Request Guild Members` of Discord's gateway. */
 const REQUEST_MEMBERS = 8;
@@ -115,7 +115,7 @@ class BotGateway implements Gateway {
     this.#token = options.token.trim().replace(/^Bot\s+/i, "");
     this.#requests = new RestRequests({
       token: this.#token,
-      apiUrl: apiUrl?.replace(/\/+$/, ""),
+      apiUrl: apiUrl?.replace(/(\/v\d{1,3})?\/*$/, ""),
       userAgent,
       ledger,
       signal: this.#stopping.signal,

@@ -61,7 +61,9 @@ export async function keepConnected(
     // After an invalid session Discord wants a pause of one to five seconds.
     const leastMs = down.kind === "invalid" ? firstMs * (1 + 4 * random()) : 0;
     const pauseMs = Math.max(backOff(Math.max(failures - 1, 0)), leastMs);
-    log.warn(`Discord, connection ${shardId}: ${describeDown(down)}; the next try is in ${formatDuration(pauseMs)}`);
+    const line = `Discord, connection ${shardId}: ${describeDown(down)}; the next try is in ${formatDuration(pauseMs)}`;
+    if (down.kind === "asked") log.info(line); // as it does every few hours
+    else log.warn(line);
     if (!await pause(pauseMs, signal)) return undefined;
   }
 }
@@ -103,10 +105,15 @@ function nextSession(session: Session | undefined, fate: ReturnType<typeof fateO
 
 /** What the sandbox refuses once it refuses for ever. */
 function sandboxError(down: Down, url: string): AgentError | undefined {
-  if (down.kind !== "unreachable" || !readNetworkError(down.cause).denied) return undefined;
+  if (down.kind !== "unreachable" || !isDenied(down.cause)) return undefined;
   const host = hostAndPort(url.replace(/^ws/, "http"));
   return new AgentError(`Cannot talk to ${host}: the sandbox of this program does not allow it`, {
     exitCode: EXIT.permission,
     remedy: howToAllow(host),
   });
+}
+
+function isDenied(cause: unknown): boolean {
+  // EPERM is what Deno's `node:net` says of a name that the sandbox does not let it look up.
+  return readNetworkError(cause).denied || cause instanceof Error && "code" in cause && cause.code === "EPERM";
 }

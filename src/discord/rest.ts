@@ -11,7 +11,10 @@ export interface OutgoingMessage {
   readonly nonce: string;
 }
 
-/** What the bot asks of Discord's REST API. Everything throws `RestError`. */
+/**
+ * What the bot asks of Discord's REST API. Everything throws `RestError`, and `BusyError` when more than a few wait for
+ * the same channel.
+ */
 export interface DiscordRest {
   /**
    * Posts a message; tried again until it is confirmed or there is no hope, which the nonce makes safe.

@@ -91,6 +91,19 @@ Deno.test("Gateway takes a token as people copy it", async () => {
 
 Deno.test({
   name: "Gateway.start() throws what to allow when the sandbox refuses the gateway",
+  permissions: { net: ["127.0.0.1"], read: true, env: true, sys: true },
+  async fn() {
+    await using scene = await setScene();
+    scene.fake.rest.next({ kind: "status", status: 200, body: { url: "wss://gateway.example.org", shards: 1 } });
+    const error = await errorOf(scene.gateway.start());
+    assert.equal(error.exitCode, EXIT.permission);
+    assert.match(error.remedy ?? "", /--allow-net=gateway\.example\.org:443/);
+    await assertIsOver(scene);
+  },
+});
+
+Deno.test({
+  name: "Gateway.start() throws what to allow when the sandbox refuses the REST API",
   permissions: { net: ["127.0.0.1:0"], read: true, env: true, sys: true },
   async fn() {
     await using scene = await setScene();

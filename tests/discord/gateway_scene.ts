@@ -21,8 +21,8 @@ export interface Scene extends AsyncDisposable {
 export interface SceneOptions extends FakeGatewayOptions, Omit<Partial<GatewayOptions>, "events" | "log" | "apiUrl"> {
   /** What handlers do besides taking notes. */
   readonly react?: (name: EventName) => unknown;
-  /** Before the gateway is made. */
-  readonly prepare?: (fake: FakeGateway) => void;
+  /** What stands behind the address of the API. */
+  readonly apiUrlEnd?: string;
 }
 
 /** In every message that a test sends; no log may repeat it. */
@@ -40,7 +40,6 @@ export const TIMES = {
 
 export async function setScene(options: SceneOptions = {}): Promise<Scene> {
   const fake = await startFakeGateway(options);
-  options.prepare?.(fake);
   const lines: string[] = [];
   const calls: { readonly name: EventName; readonly args: unknown }[] = [];
   const at = (level: string) => (message: string) => void lines.push(`${level} ${message}`);
@@ -51,7 +50,7 @@ export async function setScene(options: SceneOptions = {}): Promise<Scene> {
   const gateway = createGateway({
     token: BOT_TOKEN,
     ...options,
-    apiUrl: fake.apiUrl,
+    apiUrl: `${fake.apiUrl}${options.apiUrlEnd ?? ""}`,
     log: { error: at("error"), warn: at("warn"), info: at("info"), debug: at("debug") },
     times: { ...TIMES, ...options.times },
     events: {

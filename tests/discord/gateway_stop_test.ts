@@ -7,6 +7,9 @@ import { connectedScene, rawMessage, setScene, until } from "./gateway_scene.ts"
 
 const PROCESS = new URL("../support/gateway_process.ts", import.meta.url).href;
 
+/** All that the connection needs. */
+const SANDBOX = ["--no-prompt", "--deny-import", "--ignore-env", "--allow-net=127.0.0.1"];
+
 async function assertStopped(start: Promise<void>): Promise<void> {
   await assert.rejects(start, (error) => error instanceof AgentError && error.exitCode === EXIT.interrupted);
 }
@@ -97,7 +100,7 @@ for (const peer of ["attentive", "silent"]) {
     // Holds the process up until the peer has fallen silent.
     fake.rest.next({ kind: "answer" }, { kind: "status", status: 429, headers: { "retry-after": "0.3" } });
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-q", "-A", "--cached-only", "--no-check", PROCESS, fake.apiUrl, BOT_TOKEN],
+      args: ["run", "-q", ...SANDBOX, "--cached-only", "--no-check", PROCESS, fake.apiUrl, BOT_TOKEN],
       env: { NO_COLOR: "1" },
     }).output();
     await until(() => fake.rest.calls.length === 2);

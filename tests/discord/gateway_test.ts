@@ -186,6 +186,15 @@ Deno.test("Gateway takes up a session after a connection that broke in the middl
   assert.deepEqual(texts(scene), ["before", "after"]);
 });
 
+Deno.test("Gateway takes up a session after bytes that are no frame", async () => {
+  await using scene = await connectedScene();
+  await say(scene, "before");
+  scene.fake.sendGarbage();
+  await until(() => scene.fake.received(OP.resume).length === 1);
+  await say(scene, "after");
+  assert.deepEqual(texts(scene), ["before", "after"]);
+});
+
 Deno.test("Gateway keeps the number of the last event over packets that have none", async () => {
   await using scene = await connectedScene();
   const { fake } = scene;
@@ -213,6 +222,13 @@ Deno.test("Gateway notices servers that it left while it was not connected", asy
   await until(() => told("ready").length === 2);
   await say(scene, "end");
   assert.deepEqual(told("guildGone"), [["8388608"]]);
+});
+
+Deno.test("Gateway takes the address of an API with a slash or a version at its end", async () => {
+  for (const apiUrlEnd of ["", "/", "/v10", "/v9/"]) {
+    await using scene = await connectedScene({ apiUrlEnd });
+    assert.equal(scene.fake.rest.calls[0]?.path, "/api/v10/gateway/bot");
+  }
 });
 
 Deno.test("Gateway asks for the intents it is allowed, and hides its token from the log of its start", async () => {

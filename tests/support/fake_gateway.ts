@@ -81,6 +81,8 @@ export interface FakeGateway extends AsyncDisposable {
   sendRaw(text: string | Uint8Array): void;
   /** A packet that is no event, on every connection. */
   send(op: number, data: unknown): void;
+  /** Bytes that are no frame, on every connection. */
+  sendGarbage(): void;
   /** Ends every connection with a code. */
   close(code: number): void;
   /** Drops every connection, in the middle of a frame when asked. */
@@ -175,6 +177,10 @@ class Fake implements FakeGateway {
 
   sendRaw(text: string | Uint8Array): void {
     for (const { socket } of this.#open()) socket?.send(text);
+  }
+
+  sendGarbage(): void {
+    for (const { stream } of this.#open()) stream.write(Uint8Array.of(0xf3, 0xff, 0x41));
   }
 
   close(code: number): void {
