@@ -42,7 +42,8 @@ const BACK_OFF: BackOffOptions = { firstMs: 500, mostMs: 8000 };
 
 type Outcome =
   | { readonly kind: "answered"; readonly body: unknown }
-  | { readonly kind: "again"; readonly waitMs: number | undefined; readonly error: RestError };
+  /** `isPaced`: there is a limit now that names when. */
+  | { readonly kind: "again"; readonly isPaced: boolean; readonly error: RestError };
 
 /**
  * Requests to Discord's REST API, each tried a few times and then given up. Discordeno's manager composes them; it does
@@ -92,20 +93,15 @@ export class RestRequests {
       const outcome = await this.#attempt(request, place, composer);
       if (outcome.kind === "answered") return outcome.body;
       if (tried >= (request.tries ?? MOST_TRIES)) throw outcome.error;
-      const waitMs = outcome.waitMs ?? this.#backOff(tried - 1);
-      if (waitMs > this.#mostWaitMs) throw outcome.error;
-      if (!await pause(waitMs, this.#options.signal)) throw stopped();
+      if (!outcome.isPaced && !await pause(this.#backOff(tried - 1), this.#options.signal)) throw stopped();
     }
   }
 
-  get #mostWaitMs(): number {
-    return this.#options.mostWaitMs ?? MOST_WAIT_MS;
-  }
-
   async #waitForLimits(place: string): Promise<void> {
+    const { signal, mostWaitMs = MOST_WAIT_MS } = this.#options;
     const waitMs = Math.max(this.#left(place), this.#left(GLOBAL));
-    if (waitMs > this.#mostWaitMs) throw limited(waitMs);
-    if (waitMs > 0 && !await pause(waitMs, this.#options.signal)) throw stopped();
+    if (waitMs > mostWaitMs) throw limited(waitMs);
+    if (waitMs > 0 && !await pause(waitMs, signal)) throw stopped();
   }
 
   /** How long a limit still lasts; one that is over is forgotten. */
@@ -156,14 +152,14 @@ export class RestRequests {
       const { waitMs: said, global } = readLimited(headers, body);
       const waitMs = said === undefined ? undefined : Math.max(said, SHORTEST_LIMIT_MS);
       if (waitMs !== undefined) this.#notBeforeMs.set(global ? GLOBAL : place, performance.now() + waitMs);
-      return { kind: "again", waitMs, error: limited(waitMs) };
+      return { kind: "again", isPaced: waitMs !== undefined, error: limited(waitMs) };
     }
     const pauseMs = pauseAfter(headers);
     if (pauseMs > 0) this.#notBeforeMs.set(place, performance.now() + pauseMs);
     if (status >= 200 && status < 300) return { kind: "answered", body: parseJson(body) };
     if (status < 500) throw restRefusal(status, body, what);
     const error = new RestError(`Discord answers ${status}`, { exitCode: EXIT.unavailable, status });
-    return { kind: "again", waitMs: undefined, error };
+    return { kind: "again", isPaced: false, error };
   }
 
   #failedBy(cause: unknown, isLate: boolean, origin: string): Outcome {
@@ -180,7 +176,7 @@ export class RestRequests {
     const why = isLate ? "it does not answer in time" : reason ?? "the connection broke";
     // What fetch throws may quote the address and the headers, so it is no cause of this error.
     const error = new RestError(`Cannot reach ${host}: ${why}`, { exitCode: EXIT.unavailable });
-    return { kind: "again", waitMs: undefined, error };
+    return { kind: "again", isPaced: false, error };
   }
 }
 

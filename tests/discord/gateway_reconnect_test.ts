@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describeDown, fatalError } from "../../src/discord/reconnect.ts";
-import type { LineBehaviour } from "../support/fake_gateway.ts";
+import type { LineBehaviour, Packet } from "../support/fake_gateway.ts";
 import { connectedScene, rawMessage, type Scene, setScene, until } from "./gateway_scene.ts";
 
 const OP = { heartbeat: 1, identify: 2, resume: 6, members: 8 };
@@ -211,9 +211,13 @@ Deno.test("Gateway takes up its session at the usual address when its own cannot
 });
 
 Deno.test("Gateway sends its token to no resume address that is not encrypted", async () => {
-  const change = (packet: { t?: string | null; d: object }) =>
-    packet.t === "READY" ? { ...packet, d: { ...packet.d, resume_gateway_url: "ws://example.org" } } : packet;
-  await using scene = await connectedScene({ change });
+  let port = 0;
+  // This machine by a name that is not known for it.
+  const elsewhere = () => ({ resume_gateway_url: `ws://[::ffff:127.0.0.1]:${port}/elsewhere` });
+  const change = (packet: Packet) => packet.t === "READY" ? { ...packet, d: { ...packet.d, ...elsewhere() } } : packet;
+  await using scene = await setScene({ change });
+  port = scene.fake.port;
+  await scene.gateway.start();
   scene.fake.cut();
   await until(() => scene.fake.received(OP.resume).length === 1);
   assert.match(scene.fake.lines[1]?.path ?? "", /^\/gateway/);
