@@ -77,9 +77,23 @@ Deno.test("readMessage() refuses what has no author, as an update that only adds
 Deno.test("readGuild() finds the bot's own role, and leaves out a server that is out of order", () => {
   const roles = [{ id: "1", tags: { bot_id: "8" } }, { id: "2", tags: { bot_id: "9" } }, { id: "3" }];
   const raw = { id: "4194304", name: "Jardín", roles, member_count: 12 };
-  assert.deepEqual(readGuild(raw, "9"), { id: "4194304", name: "Jardín", ownRoleId: "2", memberCount: 12 });
+  assert.deepEqual(readGuild(raw, "9"), {
+    id: "4194304",
+    name: "Jardín",
+    ownRoleId: "2",
+    memberCount: 12,
+    ownerId: undefined,
+    moderatorRoleIds: [],
+  });
   assert.equal(readGuild(raw, undefined)?.ownRoleId, undefined);
   assert.equal(readGuild({ ...raw, unavailable: true }, "9"), undefined);
+});
+
+Deno.test("readGuild() knows whose it is, and which roles may manage messages", () => {
+  const permissions = [String(1 << 13), String(1 << 3), String(1 << 11), "2147483647999", "-1", "x", undefined];
+  const roles = permissions.map((bits, index) => ({ id: String(index + 1), permissions: bits }));
+  const guild = readGuild({ id: "1", owner_id: "5", roles }, "9");
+  assert.deepEqual([guild?.ownerId, guild?.moderatorRoleIds], ["5", ["1", "2", "4"]]);
 });
 
 Deno.test("readChannels() takes channels and threads, and a parent for threads only", () => {
