@@ -1,5 +1,6 @@
 import { printable } from "../core/format.ts";
 import { createCommand, flag, option } from "./command.ts";
+import { readBotToken } from "./discord_token.ts";
 import type { Finding } from "./doctor_finding.ts";
 import { paint, tell, writeJson, writeOut } from "./output.ts";
 import { ResultError } from "./result_error.ts";
@@ -25,6 +26,7 @@ export const doctor = createCommand<DoctorOptions>({
 
 /** @throws ResultError when a check failed */
 export async function runDoctor(session: Session, { deep, profile, json }: DoctorOptions): Promise<void> {
+  await readBotToken(session.seal);
   const { examine } = await import("./doctor_examine.ts");
   const findings: Finding[] = [];
   for await (const finding of examine(session, { deep: deep === true, profile, progress: tell })) {

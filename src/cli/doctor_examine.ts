@@ -15,6 +15,7 @@ import {
   checkSeal,
   checkTelemetry,
 } from "./doctor_checks.ts";
+import { checkBot } from "./doctor_bot.ts";
 import { checkDeep } from "./doctor_deep.ts";
 import { failWith, type Finding, ok, warn } from "./doctor_finding.ts";
 import { checkMind } from "./doctor_mind.ts";
@@ -53,6 +54,12 @@ export async function* examine(session: Session, options: ExamineOptions): Async
     yield* checkKeys(snapshot.models, snapshot.profile, agent.env, cloud);
     yield* checkOllamas(agent, plan, options);
     yield* checkMind(agent);
+    yield* checkBot({
+      env: agent.env,
+      ledger: agent.ledger,
+      configDir: session.options.config,
+      answerMs: options.answerMs,
+    });
   } else {
     yield warn(
       "models",

@@ -25,8 +25,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Target>>> = {
   privacy: async () => (await import("./privacy.ts")).privacy,
   init: async () => (await import("./init.ts")).init,
 };
-/** Commands that may talk to Discord. `serve` gives that up, too, when it has no bot. */
-const ON_DISCORD: ReadonlySet<string> = new Set(["post", "bot", "serve"]);
+/** Commands that may talk to Discord. `serve` and `doctor` give that up, too, when there is no bot. */
+const ON_DISCORD: ReadonlySet<string> = new Set(["post", "bot", "serve", "doctor"]);
 /** What the program does without a command. */
 const DEFAULT_COMMAND = "serve";
 

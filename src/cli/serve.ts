@@ -1,11 +1,10 @@
 import { isLoopback } from "../core/address.ts";
-import { loadEnv } from "../config/env.ts";
 import { AgentError, EXIT, withRemedy } from "../core/errors.ts";
-import { DISCORD_HOSTS, revokeHosts } from "../privacy/egress.ts";
 import type { Agent, RunningBot } from "./agent.ts";
 import { readApiToken } from "./api_token.ts";
 import { createLocalCall } from "./chat_api.ts";
 import { createCommand, option } from "./command.ts";
+import { readBotToken } from "./discord_token.ts";
 import { tell } from "./output.ts";
 import { claimDataFolder } from "./pid_file.ts";
 import type { Session } from "./session.ts";
@@ -34,8 +33,7 @@ export const serve = createCommand<ServeOptions>({
   examples: ["django-agent serve --port 8080", "curl http://127.0.0.1:8080/health"],
   async run(session, { host, port, profile }) {
     using _claim = claimDataFolder(session.options.data);
-    const botToken = (await loadEnv()).get("DISCORD_BOT_TOKEN");
-    if (botToken === undefined && session.seal.sandboxed) await revokeHosts(DISCORD_HOSTS);
+    const botToken = await readBotToken(session.seal);
     await using agent = await session.open({ profile, watch: true });
     using stop = listenForStop();
     const { server } = agent.config.models;
