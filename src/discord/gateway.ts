@@ -17,6 +17,7 @@ import { RestError } from "./rest_error.ts";
 import { RestRequests } from "./rest_requests.ts";
 import { createSeen } from "./seen.ts";
 import type { IntentChoice, ShardSocket } from "./shard_socket.ts";
+import { checkApiUrl } from "./webhook_url.ts";
 
 export interface GatewayOptions {
   readonly token: string;
@@ -78,7 +79,10 @@ export interface Gateway {
   stop(): Promise<void>;
 }
 
-/** Makes a gateway; it does nothing before `start()`, and loads the bot library only then or for a REST request. */
+/**
+ * Makes a gateway; it does nothing before `start()`, and loads the bot library only then or for a REST request.
+ * @throws AgentError when `apiUrl` is an address where the token must not go
+ */
 export function createGateway(options: GatewayOptions): Gateway {
   return new BotGateway(options);
 }
@@ -111,6 +115,13 @@ class BotGateway implements Gateway {
 
   constructor(options: GatewayOptions) {
     const { apiUrl, userAgent = DEFAULT_USER_AGENT, ledger, times = {} } = options;
+    const wrong = apiUrl === undefined ? undefined : checkApiUrl(apiUrl);
+    if (wrong) {
+      throw new AgentError(`Cannot use DISCORD_API_URL: ${wrong.problem}`, {
+        exitCode: EXIT.config,
+        remedy: wrong.remedy,
+      });
+    }
     this.#options = options;
     this.#token = options.token.trim().replace(/^Bot\s+/i, "");
     this.#requests = new RestRequests({

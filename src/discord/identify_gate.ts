@@ -51,6 +51,11 @@ export class IdentifyGate {
     return turnMs === now ? !signal.aborted : await pause(turnMs - now, signal);
   }
 
+  /** A session that was let in could not be asked for: there was no connection. */
+  giveBack(): void {
+    this.#remaining++;
+  }
+
   async #waitForDay(signal: AbortSignal): Promise<boolean> {
     while (this.#remaining <= 0) {
       const waitMs = this.#resetAtMs - performance.now();

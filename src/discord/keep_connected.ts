@@ -51,6 +51,7 @@ export async function keepConnected(
     const resuming = session !== undefined;
     const { down, socket, upMs } = await serveOne(options, session, signal);
     if (signal.aborted) return undefined;
+    if (!resuming && !socket?.opened) gate.giveBack(); // or a long outage would use up the day
     const fatal = fatalError(down) ?? (session?.url === undefined ? sandboxError(down, options.url) : undefined);
     if (fatal) return fatal;
     const wasUp = upMs !== undefined;

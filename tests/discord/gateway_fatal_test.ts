@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { AgentError, EXIT } from "../../src/core/errors.ts";
+import { createGateway } from "../../src/discord/gateway.ts";
 import { BOT_TOKEN } from "../support/fake_gateway.ts";
 import { connectedScene, type Scene, setScene, until } from "./gateway_scene.ts";
 
@@ -81,6 +82,16 @@ Deno.test("Gateway.start() refuses a token that no header can carry, before anyt
     await using scene = await setScene({ token });
     assert.equal((await errorOf(scene.gateway.start())).exitCode, EXIT.permission);
     assert.equal(scene.fake.rest.calls.length, 0);
+  }
+});
+
+Deno.test("createGateway() refuses an address where the token must not go", async () => {
+  await using scene = await setScene();
+  const none = () => {};
+  const log = { error: none, warn: none, info: none, debug: none };
+  for (const apiUrl of ["", "nonsense", "ftp://127.0.0.1/api", "http://example.org/api", "https://a:b@example.org"]) {
+    const make = () => createGateway({ token: BOT_TOKEN, apiUrl, log, events: scene.events });
+    assert.throws(make, (error) => error instanceof AgentError && error.exitCode === EXIT.config);
   }
 });
 

@@ -10,6 +10,8 @@ type Args<Name extends EventName> = Parameters<DiscordEvents[Name]>;
 export interface Scene extends AsyncDisposable {
   readonly fake: FakeGateway;
   readonly gateway: Gateway;
+  /** The handlers that take notes. */
+  readonly events: DiscordEvents;
   /** Lines of the log, `level message`. */
   readonly lines: readonly string[];
   /** What a handler was called with, call by call. */
@@ -47,28 +49,30 @@ export async function setScene(options: SceneOptions = {}): Promise<Scene> {
     calls.push({ name, args });
     return options.react?.(name) as void;
   };
+  const events: DiscordEvents = {
+    ready: note("ready"),
+    guild: note("guild"),
+    guildGone: note("guildGone"),
+    channel: note("channel"),
+    channelGone: note("channelGone"),
+    members: note("members"),
+    memberGone: note("memberGone"),
+    message: note("message"),
+    messageEdited: note("messageEdited"),
+    messagesDeleted: note("messagesDeleted"),
+  };
   const gateway = createGateway({
     token: BOT_TOKEN,
     ...options,
     apiUrl: `${fake.apiUrl}${options.apiUrlEnd ?? ""}`,
     log: { error: at("error"), warn: at("warn"), info: at("info"), debug: at("debug") },
     times: { ...TIMES, ...options.times },
-    events: {
-      ready: note("ready"),
-      guild: note("guild"),
-      guildGone: note("guildGone"),
-      channel: note("channel"),
-      channelGone: note("channelGone"),
-      members: note("members"),
-      memberGone: note("memberGone"),
-      message: note("message"),
-      messageEdited: note("messageEdited"),
-      messagesDeleted: note("messagesDeleted"),
-    },
+    events,
   });
   return {
     fake,
     gateway,
+    events,
     lines,
     told: <Name extends EventName>(name: Name) =>
       calls.filter((call) => call.name === name).map(({ args }) => args as Args<Name>),

@@ -59,6 +59,13 @@ Deno.test("Gateway begins no session more than Discord allows in a day", async (
   assert.ok((scene.fake.lines[1]?.atMs ?? 0) - startedMs >= 390);
 });
 
+Deno.test("Gateway counts no session that it could not even ask for", async () => {
+  await using scene = await setScene({ sessionsLeft: 1 });
+  scene.fake.nextLines({ kind: "refuse", status: 503 }, { kind: "refuse", status: 503 });
+  await scene.gateway.start();
+  assert.equal(scene.fake.lines.length, 3);
+});
+
 Deno.test("Gateway takes up a session although no new one is allowed today", async () => {
   await using scene = await connectedScene({ sessionsLeft: 1 });
   scene.fake.cut();
