@@ -44,7 +44,7 @@ export interface GatewayTimes {
   readonly mostPauseMs: number;
   /** A connection that is not ready after this is given up for another. Default 60,000. */
   readonly watchdogMs: number;
-  /** A connection that held so long makes up for all failures before. Default 60,000. */
+  /** A connection that held so long makes up for all failures before. Default 30,000. */
   readonly stableMs: number;
   /** Between two new sessions. Default 5000. */
   readonly identifyGapMs: number;
@@ -90,7 +90,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 const DEFAULT_USER_AGENT = "DiscordBot (https://django-agent.invalid, 1)";
 const STOP_MS = 3000;
 const CLOSE_MS = 1000;
-const STABLE_MS = 60_000;
+const STABLE_MS = 30_000;
 const WATCHDOG_MS = 60_000;
 /** How many ids of events are remembered, in about a megabyte; what Discord repeats, it sent not long before. */
 const MOST_SEEN = 10_000;
