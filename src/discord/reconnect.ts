@@ -82,7 +82,7 @@ const ENDINGS: Readonly<Record<number, Ending>> = {
   4014: {
     message: "Discord does not grant this bot the intents that were asked for",
     remedy: "Enable Server Members Intent and Message Content Intent in the developer portal " +
-      "(https://discord.com/developers/applications, Bot), or do without them in config/discord.json.",
+      "(https://discord.com/developers/applications, Bot).",
     exitCode: EXIT.permission,
   },
 };

@@ -42,6 +42,7 @@ Deno.test("doctor has nothing to say where all is well", async () => {
     "context of home/embeddinggemma",
     "prompts",
     "memory database",
+    "bot",
     "seal",
     "proxies",
     "telemetry",

@@ -19,6 +19,8 @@ export type RestBehaviour =
 export interface FakeRestOptions {
   /** False for a server that says nothing about limits. */
   readonly rateHeaders?: boolean;
+  /** What else can be read, by its path behind the version: `/applications/@me`. */
+  readonly pages?: Readonly<Record<string, unknown>>;
 }
 
 export interface RestCall {
@@ -105,6 +107,8 @@ export class FakeRest {
       return { status: 401, body: { message: "401: Unauthorized", code: 0 } };
     }
     if (method === "GET" && path === "/api/v10/gateway/bot") return { status: 200, body: this.#info() };
+    const page = method === "GET" ? this.#options.pages?.[path.replace("/api/v10", "")] : undefined;
+    if (page !== undefined) return { status: 200, body: page as object };
     const [, channelId, what] = /^\/api\/v10\/channels\/(\d+)\/(messages|typing)\??$/.exec(path) ?? [];
     if (method !== "POST" || channelId === undefined) {
       return { status: 404, body: { message: "404: Not Found", code: 0 } };
