@@ -30,9 +30,9 @@ export const bot = createCommand<BotOptions>({
   async run(session, { api }) {
     using _claim = claimDataFolder(session.options.data);
     const env = await loadEnv();
+    using stop = listenForStop();
     const token = requireBotToken(env);
     using ledger = createLedger({ path: `${session.options.data}/egress.json`, log: createLog({ write: tell }) });
-    using stop = listenForStop();
     const call = createRemoteCall({ origin: api, token: readApiToken(env), ledger });
     await using running = await session.startBot({
       token,
