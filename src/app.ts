@@ -331,7 +331,13 @@ export async function startBot({ token, env, ledger, api, configDir, status }: B
   const bot = new DiscordBot({
     api,
     // The gateway tells the bot what happens, and the bot asks the gateway to send: one has to come first.
-    rest: { post: (...message) => gateway.rest.post(...message), typing: (id) => gateway.rest.typing(id) },
+    rest: {
+      post: (...message) => gateway.rest.post(...message),
+      typing: (channelId) => gateway.rest.typing(channelId),
+      defer: (interaction) => gateway.rest.defer(interaction),
+      answer: (...answer) => gateway.rest.answer(...answer),
+      register: (...command) => gateway.rest.register(...command),
+    },
     settings: () => file.current,
     download: createDownload({ senderOf: createSenders(), ledger, apiUrl }),
     status,

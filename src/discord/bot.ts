@@ -1,22 +1,25 @@
 import type { DiscordSettings } from "../config/discord_settings.ts";
 import { detectLanguage, type Language } from "../core/language.ts";
+import { AgentError, describeFault } from "../core/errors.ts";
 import { cutText } from "../core/format.ts";
 import type { Log } from "../core/log.ts";
 import type { AgentApi } from "./agent_api.ts";
 import { type AttachmentOptions, readAttachments } from "./attachments.ts";
 import { ChannelBuffer } from "./buffer.ts";
 import { ambientCallMade, type ChannelState, heard, newChannel, spoke } from "./channel_state.ts";
+import { BOT_LINES } from "./bot_lines.ts";
 import { Commands } from "./commands.ts";
 import { readCommand } from "./command_words.ts";
 import { describeScene } from "./context.ts";
 import { Conversation, type Question } from "./conversation.ts";
-import type { Channel, ChannelMessage, DiscordEvents, Guild, Member, Self } from "./events.ts";
+import type { Channel, ChannelMessage, CommandInteraction, DiscordEvents, Guild, Member, Self } from "./events.ts";
 import { decide, type Decision } from "./participation.ts";
 import type { Turn } from "./pending.ts";
 import { Places } from "./places.ts";
 import { conversationIdFor, type Names, taggedMessage } from "./readable.ts";
 import type { DiscordRest } from "./rest.ts";
 import { Roster } from "./roster.ts";
+import { readSlashCommand, slashCommands } from "./slash_commands.ts";
 
 export interface BotOptions {
   readonly api: AgentApi;
@@ -70,16 +73,49 @@ export class DiscordBot implements DiscordEvents {
       log,
       roster: this.#roster,
       buffer: this.#buffer,
-      isModerator: ({ author, guildId }) => {
-        const { id: everyone, ownerId, moderatorRoleIds = [] } = this.#places.guildOf(guildId) ?? {};
-        if (everyone === undefined) return false;
-        return author.id === ownerId || [everyone, ...author.roleIds].some((id) => moderatorRoleIds.includes(id));
-      },
     });
   }
 
   ready(self: Self): void {
+    const isFirst = this.#self === undefined;
     this.#self = self;
+    if (isFirst) void this.#offerCommands(self);
+  }
+
+  /** Shows the commands in Discord's list; without that they can still be typed. */
+  async #offerCommands({ applicationId }: Self): Promise<void> {
+    const { rest, log } = this.#options;
+    try {
+      for (const command of slashCommands()) await rest.register(applicationId, command);
+    } catch (error) {
+      log.warn(`Cannot offer the bot's commands in Discord's list: ${describeFailure(error)}`);
+    }
+  }
+
+  command(interaction: CommandInteraction): void {
+    const { id, channelId, guildId, author, isModerator } = interaction;
+    const command = readSlashCommand(interaction);
+    const self = this.#self;
+    if (!command || !self) return;
+    const message: ChannelMessage = {
+      ...NO_MESSAGE,
+      id,
+      channelId,
+      guildId,
+      author,
+      content: command.rest || "/",
+      atMs: Date.now(),
+    };
+    const talk = this.#talkOf(channelId);
+    const { rest, log } = this.#options;
+    const deferred = rest.defer(interaction);
+    deferred.then(() => {
+      const place = { language: this.#languageOf(talk, message), isModerator, talk, interaction };
+      // Who is not heard gets the answer of those who may not.
+      const isWelcome = isHeard(this.#decide(message, { self, talk, nowMs: Date.now() }));
+      if (isWelcome) this.#commands.carryOut(command, message, place);
+      else return rest.answer(interaction, [BOT_LINES[place.language].notAllowed]);
+    }).catch((error) => log.warn(`A command of Discord's list failed: /${command.name}: ${describeFailure(error)}`));
   }
 
   guild(guild: Guild, channels: readonly Channel[]): void {
@@ -120,7 +156,14 @@ export class DiscordBot implements DiscordEvents {
     const nowMs = Date.now();
     const decision = this.#decide(message, { self, talk, nowMs });
     const command = isHeard(decision) ? readCommand(message.content) : undefined;
-    if (command) return this.#commands.carryOut(command, message, { language: this.#languageOf(talk, message), talk });
+    if (command) {
+      const isModerator = this.#places.isModerator(message);
+      return this.#commands.carryOut(command, message, {
+        language: this.#languageOf(talk, message),
+        isModerator,
+        talk,
+      });
+    }
     if (decision.kind === "ignore" || !this.#mayAsk(message, decision, nowMs)) return;
     if (decision.kind === "answer") return talk.conversation.hear("addressed", message);
     talk.state = ambientCallMade(talk.state, nowMs);
@@ -253,6 +296,19 @@ export class DiscordBot implements DiscordEvents {
       channel: (id) => this.#places.channelOf(id)?.name,
     };
   }
+}
+
+/** A command of Discord's list stands for a message like this. */
+const NO_MESSAGE = {
+  mentionedUserIds: [],
+  mentionedRoleIds: [],
+  mentionsEveryone: false,
+  repliesTo: undefined,
+  attachments: [],
+} as const;
+
+function describeFailure(error: unknown): string {
+  return error instanceof AgentError ? error.message : describeFault(error);
 }
 
 /** Commands are taken from everybody who is heard, also where the bot is muted or has nothing to say. */

@@ -12,6 +12,8 @@ export interface BotLines {
   readonly muted: (minutes: number) => string;
   readonly notMinutes: string;
   readonly nothingToAsk: string;
+  /** When somebody asked by a command, and the agent keeps silent. */
+  readonly nothingToSay: string;
   readonly members: (count: number) => string;
   readonly nobodyKnown: string;
   readonly help: string;
@@ -28,6 +30,7 @@ export const BOT_LINES: Readonly<Record<Language, BotLines>> = {
     muted: (minutes) => `De acuerdo, callo aquí durante ${minutes} ${minutes === 1 ? "minuto" : "minutos"}.`,
     notMinutes: "Escribe los minutos con cifras, por ejemplo: !silencio 30",
     nothingToAsk: "Escribe la pregunta detrás del comando.",
+    nothingToSay: "A eso no tengo nada que decir.",
     members: (count) => `Miembros (${count}):`,
     nobodyKnown: "Todavía no conozco a nadie aquí.",
     help: [
@@ -49,6 +52,7 @@ export const BOT_LINES: Readonly<Record<Language, BotLines>> = {
     muted: (minutes) => `All right, I keep quiet here for ${minutes} ${minutes === 1 ? "minute" : "minutes"}.`,
     notMinutes: "Write the minutes in digits, for example: !mute 30",
     nothingToAsk: "Write the question behind the command.",
+    nothingToSay: "I have nothing to say to that.",
     members: (count) => `Members (${count}):`,
     nobodyKnown: "I do not know anybody here yet.",
     help: [

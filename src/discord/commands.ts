@@ -9,7 +9,8 @@ import { type ChannelState, mutedUntil } from "./channel_state.ts";
 import { mayUse } from "./command_rights.ts";
 import { readMinutes, type TypedCommand } from "./command_words.ts";
 import type { Conversation } from "./conversation.ts";
-import type { ChannelMessage } from "./events.ts";
+import type { ChannelMessage, CommandInteraction } from "./events.ts";
+import type { Output } from "./pending.ts";
 import { conversationIdFor, safeName } from "./readable.ts";
 import type { DiscordRest } from "./rest.ts";
 import type { Roster } from "./roster.ts";
@@ -17,19 +18,21 @@ import { splitText } from "./split.ts";
 
 export interface CommandsOptions {
   readonly api: Pick<AgentApi, "clear" | "forgetUser">;
-  readonly rest: Pick<DiscordRest, "post">;
+  readonly rest: Pick<DiscordRest, "post" | "answer">;
   readonly settings: () => Pick<DiscordSettings, "commands">;
   readonly status: (language: Language) => string;
   readonly roster: Roster;
   readonly buffer: ChannelBuffer;
-  /** Whether the author may manage messages where the message stands. */
-  readonly isModerator: (message: ChannelMessage) => boolean;
   readonly log: Log;
 }
 
 /** Where a command is given. */
 export interface CommandPlace {
   readonly language: Language;
+  /** Whether the author may manage messages there. */
+  readonly isModerator: boolean;
+  /** The command of Discord's list that it was, whose answer goes to it; undefined for a message. */
+  readonly interaction?: CommandInteraction;
   readonly talk: { readonly conversation: Conversation; state: ChannelState };
 }
 
@@ -53,7 +56,7 @@ export class Commands {
     };
     void this.#run(command, message, place).catch(async (error) => {
       warn(error);
-      await this.#say(BOT_LINES[place.language].failed, message).catch(warn);
+      await this.#say(BOT_LINES[place.language].failed, message, place).catch(warn);
     });
   }
 
@@ -61,24 +64,29 @@ export class Commands {
     const lines = BOT_LINES[place.language];
     const asker = {
       author: message.author,
-      isModerator: this.#options.isModerator(message),
+      isModerator: place.isModerator,
       isDirect: message.guildId === undefined,
     };
-    if (!mayUse(name, asker, this.#options.settings().commands)) return await this.#say(lines.notAllowed, message);
+    if (!mayUse(name, asker, this.#options.settings().commands)) {
+      return await this.#say(lines.notAllowed, message, place);
+    }
     const { conversation } = place.talk;
     switch (name) {
       case "full":
       case "memory":
-        if (rest === "") return await this.#say(lines.nothingToAsk, message);
-        return conversation.hear("addressed", { ...message, content: rest }, name === "full" ? 1 : 3);
+        if (rest === "") return await this.#say(lines.nothingToAsk, message, place);
+        return conversation.hear("addressed", { ...message, content: rest }, {
+          mode: name === "full" ? 1 : 3,
+          output: this.#outputOf(place),
+        });
       case "reset":
         return await this.#reset(message, place);
       case "who":
-        return await this.#say(this.#who(message, place.language), message);
+        return await this.#say(this.#who(message, place.language), message, place);
       case "help":
-        return await this.#say(lines.help, message);
+        return await this.#say(lines.help, message, place);
       case "status":
-        return await this.#say(this.#options.status(place.language), message);
+        return await this.#say(this.#options.status(place.language), message, place);
       case "forget":
         return await this.#forget(message, place);
       case "mute":
@@ -86,28 +94,30 @@ export class Commands {
     }
   }
 
-  async #reset(message: ChannelMessage, { language, talk }: CommandPlace): Promise<void> {
+  async #reset(message: ChannelMessage, place: CommandPlace): Promise<void> {
+    const { language, talk } = place;
     talk.conversation.drop();
     this.#options.buffer.clear(message.channelId);
     await this.#options.api.clear(conversationIdFor(message), this.#stopping.signal);
-    await this.#say(BOT_LINES[language].wasReset, message);
+    await this.#say(BOT_LINES[language].wasReset, message, place);
   }
 
-  async #forget(message: ChannelMessage, { language }: CommandPlace): Promise<void> {
+  async #forget(message: ChannelMessage, place: CommandPlace): Promise<void> {
     const { roster, buffer, api } = this.#options;
     const { id } = message.author;
     roster.forget(id);
     buffer.forget(id);
     await api.forgetUser(`discord:${id}`, this.#stopping.signal);
-    await this.#say(BOT_LINES[language].forgotten, message);
+    await this.#say(BOT_LINES[place.language].forgotten, message, place);
   }
 
-  async #mute(rest: string, message: ChannelMessage, { language, talk }: CommandPlace): Promise<void> {
+  async #mute(rest: string, message: ChannelMessage, place: CommandPlace): Promise<void> {
+    const { language, talk } = place;
     const lines = BOT_LINES[language];
     const minutes = readMinutes(rest);
-    if (minutes === undefined) return await this.#say(lines.notMinutes, message);
+    if (minutes === undefined) return await this.#say(lines.notMinutes, message, place);
     talk.conversation.drop();
-    await this.#say(lines.muted(minutes), message);
+    await this.#say(lines.muted(minutes), message, place);
     talk.state = mutedUntil(talk.state, Date.now() + minutes * 60_000);
   }
 
@@ -119,7 +129,13 @@ export class Commands {
     return `${lines.members(members.length)} ${names}${members.length > MOST_NAMED ? ", …" : ""}`;
   }
 
-  async #say(text: string, { id, channelId }: ChannelMessage): Promise<void> {
+  /** Where the agent's answer goes; undefined for the channel. */
+  #outputOf({ interaction }: CommandPlace): Output | undefined {
+    return interaction && ((contents) => this.#options.rest.answer(interaction, contents));
+  }
+
+  async #say(text: string, { id, channelId }: ChannelMessage, { interaction }: CommandPlace): Promise<void> {
+    if (interaction) return await this.#options.rest.answer(interaction, splitText(text));
     for (const [index, content] of splitText(text).entries()) {
       await this.#options.rest.post(channelId, {
         content,

@@ -8,7 +8,7 @@ import { type Named, type Names, readMentions, safeLine, safeName } from "./read
 export interface Scene {
   readonly language: Language;
   readonly now: Date;
-  readonly self: Self;
+  readonly self: Pick<Self, "id" | "username">;
   /** Undefined in a direct message. */
   readonly guild: Pick<Guild, "name" | "memberCount"> | undefined;
   readonly channel: Pick<Channel, "name" | "topic"> | undefined;

@@ -6,7 +6,15 @@ import type { AgentApi, AgentRequest } from "./agent_api.ts";
 import { BOT_LINES } from "./bot_lines.ts";
 import type { EnvelopeNames } from "./envelope.ts";
 import type { ChannelMessage } from "./events.ts";
-import { type CognitiveMode, PendingTurns, type Turn, type TurnKind, withEdited, withoutMessages } from "./pending.ts";
+import {
+  type Output,
+  PendingTurns,
+  type Turn,
+  type TurnKind,
+  type TurnOptions,
+  withEdited,
+  withoutMessages,
+} from "./pending.ts";
 import { planReply } from "./reply.ts";
 import type { DiscordRest } from "./rest.ts";
 import { remainingDelayMs, Typing } from "./typing.ts";
@@ -74,8 +82,8 @@ export class Conversation {
     return this.#running === undefined;
   }
 
-  hear(kind: TurnKind, message: ChannelMessage, mode?: CognitiveMode): void {
-    this.#pending.add(kind, message, mode);
+  hear(kind: TurnKind, message: ChannelMessage, options?: TurnOptions): void {
+    this.#pending.add(kind, message, options);
     this.#running ??= this.#run().finally(() => this.#running = undefined);
   }
 
@@ -134,6 +142,7 @@ export class Conversation {
 
   async #answer(turn: Turn, { signal, form, beginSending }: Attempt): Promise<void> {
     const { api, rest, ask, pace, channelId } = this.#options;
+    if (turn.output) return await this.#answerElsewhere(turn, turn.output, { signal, beginSending });
     const isWaiting = turn.kind === "addressed";
     const cooldownMs = this.#spokeAtMs + pace().cooldownMs - performance.now();
     // A chance to comment does not wait: it is over.
@@ -164,6 +173,18 @@ export class Conversation {
     this.#options.onSpoken(turn, parts.map(({ content }) => content).join("\n"));
   }
 
+  /** For a command of Discord's list: whoever chose it sees that the bot is thinking, and gets an answer in any case. */
+  async #answerElsewhere(turn: Turn, output: Output, { signal, beginSending }: Omit<Attempt, "form">): Promise<void> {
+    const { request, language, names } = await this.#options.ask(turn, signal);
+    const reply = await this.#options.api.chat(request, signal);
+    const nonceSeed = turn.messages[0]?.id ?? "";
+    const parts = reply.silent ? [] : planReply(reply.content, { language, names, replyTo: undefined, nonceSeed });
+    signal.throwIfAborted();
+    beginSending();
+    const contents = parts.map(({ content }) => content);
+    await output(contents.length > 0 ? contents : [BOT_LINES[language].nothingToSay]);
+  }
+
   /** One honest line for somebody who waits, now and then; bots and bystanders get none. */
   async #excuse(turn: Turn, error: unknown): Promise<void> {
     const { log, rest, channelId, language } = this.#options;
@@ -171,6 +192,8 @@ export class Conversation {
       `No answer in a channel of Discord: ${error instanceof AgentError ? error.message : describeFault(error)}`,
     );
     const last = turn.messages.at(-1);
+    const warn = (failure: unknown) => log.warn(`Cannot say that nothing can answer: ${describeFault(failure)}`);
+    if (turn.output) return await turn.output([BOT_LINES[language(turn)].cannotAnswer]).catch(warn);
     const isDue = performance.now() - this.#excusedAtMs >= EXCUSE_GAP_MS;
     if (turn.kind !== "addressed" || !last || last.author.isBot || !isDue) return;
     this.#excusedAtMs = performance.now();
@@ -178,7 +201,7 @@ export class Conversation {
     try {
       await rest.post(channelId, { content, replyTo: last.id, nonce: `${last.id}-x` });
     } catch (failure) {
-      log.warn(`Cannot say that nothing can answer: ${describeFault(failure)}`);
+      warn(failure);
     }
   }
 }

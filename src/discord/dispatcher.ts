@@ -11,6 +11,7 @@ import {
   readGuild,
   readId,
   readIds,
+  readInteraction,
   readMember,
   readMembers,
   readMessage,
@@ -46,6 +47,12 @@ export class Dispatcher {
     this.#options = options;
     this.#handlers = new Map(Object.entries({
       READY: (data) => this.#ready(data),
+      INTERACTION_CREATE: (data) => {
+        const interaction = readInteraction(data);
+        if (interaction && this.#isNew(`interaction ${interaction.id}`)) {
+          this.#tell("command", (events) => events.command(interaction));
+        }
+      },
       ...this.#messageHandlers(),
       ...this.#guildHandlers(),
       ...this.#channelHandlers(),
@@ -62,8 +69,8 @@ export class Dispatcher {
     }
   }
 
-  #ready({ user, guilds }: Raw): void {
-    const self = readSelf(user);
+  #ready({ user, guilds, application }: Raw): void {
+    const self = readSelf(user, application);
     if (!self) return this.#options.log.warn("Discord does not say who the bot is");
     this.#selfId = self.id;
     this.#tell("ready", (events) => events.ready(self));

@@ -43,6 +43,8 @@ export interface MessageAttachment {
 /** The bot itself. */
 export interface Self {
   readonly id: string;
+  /** What its commands are registered under. */
+  readonly applicationId: string;
   readonly username: string;
 }
 
@@ -73,6 +75,21 @@ export interface Member {
   readonly isBot: boolean;
 }
 
+/** A command that somebody chose from Discord's list, and the key to the answer, which is good for 15 minutes. */
+export interface CommandInteraction {
+  readonly id: string;
+  readonly token: string;
+  readonly applicationId: string;
+  readonly channelId: string;
+  readonly guildId: string | undefined;
+  readonly author: Author;
+  /** Whether they may manage messages in the channel. */
+  readonly isModerator: boolean;
+  readonly name: string;
+  /** By the names they were registered under. Untrusted text. */
+  readonly options: ReadonlyMap<string, string>;
+}
+
 /** What happens on Discord, one call an event. None of them may throw; what they return is not waited for. */
 export interface DiscordEvents {
   ready(self: Self): void;
@@ -85,4 +102,5 @@ export interface DiscordEvents {
   message(message: ChannelMessage): void;
   messageEdited(message: ChannelMessage): void;
   messagesDeleted(channelId: string, messageIds: readonly string[]): void;
+  command(interaction: CommandInteraction): void;
 }

@@ -12,6 +12,17 @@ export interface Turn {
   readonly mode: CognitiveMode;
   /** Oldest first, never empty. */
   readonly messages: readonly ChannelMessage[];
+  /** Where the answer goes; undefined for the channel. */
+  readonly output?: Output | undefined;
+}
+
+/** Sends an answer somewhere else than to the channel, in the order of its parts. */
+export type Output = (contents: readonly string[]) => Promise<void>;
+
+/** How a message is to be answered. */
+export interface TurnOptions {
+  readonly mode?: CognitiveMode | undefined;
+  readonly output?: Output | undefined;
 }
 
 /** Turns that may wait in a channel. */
@@ -28,14 +39,15 @@ export class PendingTurns {
     return this.#turns.length;
   }
 
-  add(kind: TurnKind, message: ChannelMessage, mode: CognitiveMode = 2): void {
+  add(kind: TurnKind, message: ChannelMessage, { mode = 2, output }: TurnOptions = {}): void {
     const last = this.#turns.at(-1);
-    if (kind === "addressed" && last?.kind === kind && last.mode === mode && isBySame(last, message)) {
+    const isAlike = last?.kind === kind && last.mode === mode && !last.output && !output;
+    if (kind === "addressed" && isAlike && isBySame(last, message)) {
       this.#turns[this.#turns.length - 1] = { ...last, messages: [...last.messages, message] };
       return;
     }
     if (kind === "ambient") this.#turns = this.#turns.filter((turn) => turn.kind !== "ambient");
-    this.#turns.push({ kind, mode, messages: [message] });
+    this.#turns.push({ kind, mode, messages: [message], output });
     if (this.#turns.length > MOST_WAITING) this.#turns = this.#turns.filter((turn) => turn.kind !== "ambient");
   }
 

@@ -31,6 +31,14 @@ export class Places {
     return channelId === undefined ? undefined : this.#channels.get(channelId);
   }
 
+  /** Whether the author of a message may manage messages in the whole server it stands in. */
+  isModerator({ author, guildId }: ChannelMessage): boolean {
+    const guild = this.guildOf(guildId);
+    if (!guild) return false;
+    return author.id === guild.ownerId ||
+      [guild.id, ...author.roleIds].some((id) => guild.moderatorRoleIds.includes(id));
+  }
+
   /** Where a message stands; a thread whose channel is not known yet is taken for a channel of its own. */
   placeOf({ channelId, guildId }: ChannelMessage): Pick<Channel, "id" | "guildId" | "parentId"> {
     return { id: channelId, guildId, parentId: this.#channels.get(channelId)?.parentId };

@@ -1,4 +1,5 @@
 import { asRecord } from "../providers/json.ts";
+import type { CommandInteraction } from "./events.ts";
 import type { RestRequests } from "./rest_requests.ts";
 
 /** A message to a channel. */
@@ -21,11 +22,24 @@ export interface DiscordRest {
    * @returns its id; undefined when the server does not name it
    */
   post(channelId: string, message: OutgoingMessage): Promise<string | undefined>;
+  /** Says within the three seconds that Discord grants that an answer to a command will come. */
+  defer(interaction: InteractionKey): Promise<void>;
+  /** Answers a command that was deferred, with one message after the other. */
+  answer(interaction: InteractionKey, contents: readonly string[]): Promise<void>;
+  /** Offers a command in Discord's list, or changes the one of that name. Others of the application stay. */
+  register(applicationId: string, command: object): Promise<void>;
   /** Shows for ten seconds that the bot is typing. Tried once: nobody misses it. */
   typing(channelId: string): Promise<void>;
 }
 
+/** What an answer to a command needs. */
+export type InteractionKey = Pick<CommandInteraction, "id" | "token" | "applicationId">;
+
 const MOST_NONCE = 25;
+/** Pings nobody. */
+const QUIET = { allowed_mentions: { parse: [] } };
+/** "I am thinking about it." Source: Discord's API documentation, "Interaction Callback Type". */
+const DEFERRED = { type: 5 };
 
 /** The REST API over requests that know how to wait and when to give up. */
 export function createDiscordRest(requests: RestRequests): DiscordRest {
@@ -48,6 +62,29 @@ export function createDiscordRest(requests: RestRequests): DiscordRest {
       const { id } = asRecord(answer) ?? {};
       return typeof id === "string" && ID.test(id) ? id : undefined;
     },
+    async defer({ id, token }) {
+      await requests.send({
+        method: "POST",
+        route: () => `/interactions/${checkedId(id)}/${encodeURIComponent(token)}/callback`,
+        what: "to wait for the answer to a command",
+        body: DEFERRED,
+        tries: 2,
+      });
+    },
+    async answer({ applicationId, token }, [first, ...more]) {
+      const path = `/webhooks/${checkedId(applicationId)}/${encodeURIComponent(token)}`;
+      const what = "the answer to a command";
+      const body = { content: first, ...QUIET };
+      await requests.send({ method: "PATCH", route: () => `${path}/messages/@original`, what, body });
+      // These know no nonce, so each is sent once.
+      for (const content of more) {
+        await requests.send({ method: "POST", route: () => path, what, body: { content, ...QUIET }, tries: 1 });
+      }
+    },
+    async register(applicationId, command) {
+      const route = () => `/applications/${checkedId(applicationId)}/commands`;
+      await requests.send({ method: "POST", route, what: "to offer a command", body: command });
+    },
     async typing(channelId) {
       checkId(channelId);
       await requests.send({
@@ -64,5 +101,10 @@ const ID = /^\d{1,20}$/;
 
 /** Ids become part of a path. */
 function checkId(id: string): void {
-  if (!ID.test(id)) throw new RangeError("A channel's id is 1 to 20 digits");
+  if (!ID.test(id)) throw new RangeError("An id is 1 to 20 digits");
+}
+
+function checkedId(id: string): string {
+  checkId(id);
+  return id;
 }

@@ -25,7 +25,7 @@ export interface RestRequestsOptions extends RestManagerOptions {
 }
 
 export interface RestRequest {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PATCH";
   readonly route: (routes: RestComposer["routes"]) => string;
   readonly body?: object;
   /** How often it is sent at most. Default 5. */

@@ -1,5 +1,14 @@
 import { asCount, asRecord, asRecords, asText } from "../providers/json.ts";
-import type { Author, Channel, ChannelMessage, Guild, Member, MessageAttachment, Self } from "./events.ts";
+import type {
+  Author,
+  Channel,
+  ChannelMessage,
+  CommandInteraction,
+  Guild,
+  Member,
+  MessageAttachment,
+  Self,
+} from "./events.ts";
 
 /**
  * Discord's objects in the bot's own shapes. Whatever lacks what it must have becomes undefined; nothing here throws,
@@ -24,10 +33,12 @@ export function readIds(values: unknown): string[] {
   return Array.isArray(values) ? values.map(readId).filter((id) => id !== undefined) : [];
 }
 
-export function readSelf(user: unknown): Self | undefined {
+/** The bot itself, as READY gives it. An application made long ago has another id than its bot. */
+export function readSelf(user: unknown, application?: unknown): Self | undefined {
   const { id: rawId, username } = asRecord(user) ?? {};
   const id = readId(rawId);
-  return id === undefined ? undefined : { id, username: asText(username) ?? "" };
+  if (id === undefined) return undefined;
+  return { id, applicationId: readId(asRecord(application)?.["id"]) ?? id, username: asText(username) ?? "" };
 }
 
 /** A message as MESSAGE_CREATE and MESSAGE_UPDATE give it; undefined for an update that only adds a preview. */
@@ -149,6 +160,33 @@ export function readMember({ user: rawUser, nick }: Raw): Member | undefined {
   const id = readId(user?.["id"]);
   if (!user || id === undefined) return undefined;
   return { id, name: nameOf(user, nick), username: asText(user["username"]) ?? "", isBot: user["bot"] === true };
+}
+
+/** What kind of interaction a command from Discord's list is. */
+const COMMAND = 2;
+
+/** A command that somebody chose; undefined for other interactions. */
+export function readInteraction(data: unknown): CommandInteraction | undefined {
+  const raw = asRecord(data) ?? {};
+  const [id, channelId, applicationId] = [raw["id"], raw["channel_id"], raw["application_id"]].map(readId);
+  const member = asRecord(raw["member"]);
+  const author = readAuthor({ author: member?.["user"] ?? raw["user"], member });
+  const { name, options } = asRecord(raw["data"]) ?? {};
+  const token = asText(raw["token"]);
+  if (raw["type"] !== COMMAND || typeof name !== "string" || !id || !channelId || !applicationId || !author || !token) {
+    return undefined;
+  }
+  return {
+    id,
+    token,
+    applicationId,
+    channelId,
+    guildId: readId(raw["guild_id"]),
+    author,
+    isModerator: member !== undefined && managesMessages(member),
+    name,
+    options: new Map(asRecords(options).map((option) => [String(option["name"]), String(option["value"] ?? "")])),
+  };
 }
 
 /** When a message was edited: undefined when the server does not say, null when it was not (but got a preview). */

@@ -60,6 +60,7 @@ export async function setScene(options: SceneOptions = {}): Promise<Scene> {
     message: note("message"),
     messageEdited: note("messageEdited"),
     messagesDeleted: note("messagesDeleted"),
+    command: note("command"),
   };
   const gateway = createGateway({
     token: BOT_TOKEN,

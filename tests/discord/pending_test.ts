@@ -53,7 +53,7 @@ Deno.test("PendingTurns takes together what one person writes in a row, and nobo
 Deno.test("PendingTurns takes nothing together that is to be answered in different ways", () => {
   const pending = new PendingTurns();
   pending.add("addressed", message("ana", "1"));
-  pending.add("addressed", message("ana", "2"), 3);
+  pending.add("addressed", message("ana", "2"), { mode: 3 });
   assert.deepEqual([pending.take()?.mode, pending.take()?.mode], [2, 3]);
 });
 

@@ -152,6 +152,45 @@ Deno.test("commands do what they say, for those who may", async () => {
   assert.equal(bot.asked().length, asked);
 });
 
+Deno.test("the bot offers its commands in Discord's list, defers them, and answers each", async () => {
+  await using bot = await createBotWorld({ cooldown_seconds: 0 });
+  await using _served = await bot.serve();
+  const { rest } = bot.discord;
+  await until(() => rest.commands.size === 8);
+  assert.deepEqual([...rest.commands.keys()].sort(), [
+    "forget",
+    "full",
+    "help",
+    "memory",
+    "mute",
+    "reset",
+    "status",
+    "who",
+  ]);
+  for (const command of rest.commands.values()) {
+    assert.ok(String(command["description"]).length > 5);
+    assert.ok("es-ES" in (command["description_localizations"] as object));
+  }
+  const answerTo = async (...chosen: Parameters<typeof bot.choose>) => {
+    const token = bot.choose(...chosen);
+    await until(() => rest.answers.some(({ interactionToken }) => interactionToken === token));
+    assert.ok(rest.deferred.includes(token));
+    return rest.answers.find(({ interactionToken }) => interactionToken === token)?.contents.join("\n") ?? "";
+  };
+  assert.equal(await answerTo("full", { question: "¿quién eres?" }), "Hola, soy Django.");
+  assert.ok(bot.asked()[0]?.includes("[bob] ¿quién eres?"));
+  assert.match(await answerTo("help"), /!reset/);
+  assert.equal(await answerTo("reset"), "Ese comando no te está permitido aquí.");
+  const moderator = { user: { id: "12", username: "bob" }, roles: [], permissions: String(1 << 13) };
+  assert.match(await answerTo("reset", {}, { member: moderator }), /empieza de nuevo/);
+  bot.world.ollama.next(says("[SILENT]"));
+  assert.equal(await answerTo("full", { question: "nada" }), "A eso no tengo nada que decir.");
+  await bot.world.ollama.down();
+  assert.match(await answerTo("full", { question: "¿y ahora?" }), /no puedo responder/);
+  assert.match(await answerTo("mute", { minutes: 5 }, { member: moderator }), /durante 5 minutos/);
+  assert.deepEqual(bot.posted(), []);
+});
+
 Deno.test("the bot tells the model of files it could not get, and asks nobody but Discord for them", async () => {
   await using bot = await createBotWorld();
   await using _served = await bot.serve();

@@ -1,5 +1,5 @@
 /** The program, a fake model and a fake Discord with one server that the bot is in. */
-import { BOT_TOKEN, type FakeGateway, startFakeGateway } from "../support/fake_gateway.ts";
+import { BOT_ID, BOT_TOKEN, type FakeGateway, startFakeGateway } from "../support/fake_gateway.ts";
 import { until } from "../support/rig.ts";
 import { serve, type Served } from "./served.ts";
 import { createWorld, type World } from "./setup.ts";
@@ -13,6 +13,8 @@ export interface BotWorld extends AsyncDisposable {
   readonly env: Record<string, string>;
   /** Somebody writes something; gives the id of the message. */
   say(content: string, changes?: Record<string, unknown>): string;
+  /** Somebody chooses a command from Discord's list; gives the key to its answer. */
+  choose(name: string, options?: Record<string, unknown>, changes?: Record<string, unknown>): string;
   edit(id: string, content: string): void;
   remove(id: string): void;
   /** What the bot has posted. */
@@ -37,6 +39,32 @@ const SERVER = {
 
 let lastId = 900_000;
 
+function messageOf(id: string, content: string): object {
+  return {
+    id,
+    channel_id: CHANNEL,
+    guild_id: GUILD,
+    author: { id: "11", username: "ana", global_name: "Ana" },
+    member: { roles: [] },
+    content,
+    mentions: [],
+    timestamp: new Date().toISOString(),
+  };
+}
+
+function interactionOf(id: string, name: string, options: Record<string, unknown>): object {
+  return {
+    id,
+    type: 2,
+    token: `token-${id}`,
+    application_id: BOT_ID,
+    channel_id: CHANNEL,
+    guild_id: GUILD,
+    member: { user: { id: "12", username: "bob" }, roles: [], permissions: "0" },
+    data: { name, options: Object.entries(options).map(([key, value]) => ({ name: key, value })) },
+  };
+}
+
 export async function createBotWorld(settings: object = {}): Promise<BotWorld> {
   const world = await createWorld();
   const discord = await startFakeGateway({ guilds: [SERVER] });
@@ -48,31 +76,16 @@ export async function createBotWorld(settings: object = {}): Promise<BotWorld> {
     say(content, changes = {}) {
       const id = String(++lastId);
       const mentions = [...content.matchAll(/<@(\d+)>/g)].map(([, user]) => ({ id: user, username: "x" }));
-      discord.dispatch("MESSAGE_CREATE", {
-        id,
-        channel_id: CHANNEL,
-        guild_id: GUILD,
-        author: { id: "11", username: "ana", global_name: "Ana" },
-        member: { roles: [] },
-        content,
-        mentions,
-        timestamp: new Date().toISOString(),
-        ...changes,
-      });
+      discord.dispatch("MESSAGE_CREATE", { ...messageOf(id, content), mentions, ...changes });
       return id;
     },
+    choose(name, options = {}, changes = {}) {
+      const id = String(++lastId);
+      discord.dispatch("INTERACTION_CREATE", { ...interactionOf(id, name, options), ...changes });
+      return `token-${id}`;
+    },
     edit: (id, content) =>
-      discord.dispatch("MESSAGE_UPDATE", {
-        id,
-        channel_id: CHANNEL,
-        guild_id: GUILD,
-        author: { id: "11", username: "ana", global_name: "Ana" },
-        member: { roles: [] },
-        content,
-        mentions: [],
-        timestamp: new Date().toISOString(),
-        edited_timestamp: new Date().toISOString(),
-      }),
+      discord.dispatch("MESSAGE_UPDATE", { ...messageOf(id, content), edited_timestamp: new Date().toISOString() }),
     remove: (id) => discord.dispatch("MESSAGE_DELETE", { id, channel_id: CHANNEL, guild_id: GUILD }),
     posted: () => discord.rest.messages.map(({ payload }) => String(payload["content"])),
     untilPosted: (count) => until(() => discord.rest.messages.length >= count),

@@ -31,6 +31,12 @@ export interface RestCall {
   readonly atMs: number;
 }
 
+/** An answer to a command of Discord's list. */
+export interface RestAnswer {
+  readonly interactionToken: string;
+  readonly contents: string[];
+}
+
 export interface RestMessage {
   readonly id: string;
   readonly channelId: string;
@@ -45,6 +51,11 @@ interface Answer {
 export class FakeRest {
   /** Every request, in the order they came. */
   readonly calls: RestCall[] = [];
+  /** Commands on offer, by name. */
+  readonly commands = new Map<string, Readonly<Record<string, unknown>>>();
+  /** Tokens of interactions that were deferred in time. */
+  readonly deferred: string[] = [];
+  readonly answers: RestAnswer[] = [];
   /** Messages that are there. */
   readonly messages: RestMessage[] = [];
   readonly #token: string;
@@ -109,11 +120,35 @@ export class FakeRest {
     if (method === "GET" && path === "/api/v10/gateway/bot") return { status: 200, body: this.#info() };
     const page = method === "GET" ? this.#options.pages?.[path.replace("/api/v10", "")] : undefined;
     if (page !== undefined) return { status: 200, body: page as object };
+    const interaction = this.#interact(method, path, body);
+    if (interaction) return interaction;
     const [, channelId, what] = /^\/api\/v10\/channels\/(\d+)\/(messages|typing)\??$/.exec(path) ?? [];
     if (method !== "POST" || channelId === undefined) {
       return { status: 404, body: { message: "404: Not Found", code: 0 } };
     }
     return what === "typing" ? { status: 204 } : this.#post(channelId, body);
+  }
+
+  /** Commands: offered, deferred, answered. */
+  #interact(method: string, path: string, body: RestCall["body"]): Answer | undefined {
+    if (method === "POST" && /^\/api\/v10\/applications\/\d+\/commands$/.test(path)) {
+      this.commands.set(String(body["name"]), body);
+      return { status: 201, body };
+    }
+    const [, deferred] = /^\/api\/v10\/interactions\/\d+\/([^/]+)\/callback$/.exec(path) ?? [];
+    if (deferred !== undefined) {
+      if (body["type"] === 5) this.deferred.push(deferred);
+      return { status: 204 };
+    }
+    const [, token, original] = /^\/api\/v10\/webhooks\/\d+\/([^/]+)(\/messages\/@original)?$/.exec(path) ?? [];
+    if (token === undefined) return undefined;
+    if (!this.deferred.includes(token)) return { status: 404, body: { message: "Unknown Webhook", code: 10015 } };
+    const answer = this.answers.find((each) => each.interactionToken === token) ??
+      { interactionToken: token, contents: [] };
+    if (original === undefined) answer.contents.push(String(body["content"]));
+    else answer.contents[0] = String(body["content"]);
+    if (!this.answers.includes(answer)) this.answers.push(answer);
+    return { status: 200, body: { id: "1" } };
   }
 
   #post(channelId: string, payload: RestCall["body"]): Answer {

@@ -15,6 +15,7 @@ const events: DiscordEvents = {
   message: ignore,
   messageEdited: ignore,
   messagesDeleted: ignore,
+  command: ignore,
 };
 const log = { error: ignore, warn: ignore, info: ignore, debug: ignore };
 const gateway = createGateway({ token, apiUrl, events, log });
