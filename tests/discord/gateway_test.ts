@@ -22,7 +22,7 @@ Deno.test("Gateway.start() resolves at READY, and events come as calls", async (
   await gateway.start();
   assert.equal(gateway.state, "ready");
   await say(scene, "hola");
-  assert.deepEqual(told("ready"), [[{ id: BOT_ID, username: "django" }]]);
+  assert.deepEqual(told("ready"), [[{ id: BOT_ID, applicationId: BOT_ID, username: "django" }]]);
   assert.equal(told("guild")[0]?.[0].name, "Jardín");
   assert.equal(told("message")[0]?.[0].author.name, "Anita");
 });

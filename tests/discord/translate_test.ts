@@ -4,6 +4,7 @@ import {
   readChannel,
   readChannels,
   readGuild,
+  readInteraction,
   readMember,
   readMembers,
   readMessage,
@@ -132,4 +133,41 @@ Deno.test("the readers of Discord's objects throw for nothing", () => {
     readChannels(raw, "1");
     if (typeof raw === "object" && raw !== null) readMember({ ...raw });
   }));
+});
+
+Deno.test("readInteraction() reads a command with its options and who may what, and no other interaction", () => {
+  const raw = {
+    id: "1",
+    type: 2,
+    token: "t",
+    application_id: "2",
+    channel_id: "3",
+    guild_id: "4",
+    member: { user: { id: "5", username: "ana" }, nick: "Ana", roles: ["6"], permissions: "8192" },
+    data: { name: "mute", options: [{ name: "minutes", value: 5 }, { name: "question", value: "x" }, 7] },
+  };
+  const { author, options, ...rest } = readInteraction(raw) ?? {};
+  assert.deepEqual(rest, {
+    id: "1",
+    token: "t",
+    applicationId: "2",
+    channelId: "3",
+    guildId: "4",
+    isModerator: true,
+    name: "mute",
+  });
+  assert.deepEqual([author?.id, author?.name, author?.roleIds], ["5", "Ana", ["6"]]);
+  assert.deepEqual([...options ?? []].slice(0, 2), [["minutes", "5"], ["question", "x"]]);
+  const direct = readInteraction({
+    ...raw,
+    guild_id: undefined,
+    member: undefined,
+    user: { id: "5", username: "ana" },
+  });
+  assert.deepEqual([direct?.author.id, direct?.isModerator, direct?.guildId], ["5", false, undefined]);
+  for (const broken of [{ type: 3 }, { token: "" }, { data: undefined }, { member: undefined }, { channel_id: 3 }]) {
+    assert.equal(readInteraction({ ...raw, ...broken }), undefined, JSON.stringify(broken));
+  }
+  assert.equal(readSelf({ id: "1", username: "x" }, { id: "9" })?.applicationId, "9");
+  assert.equal(readSelf({ id: "1", username: "x" })?.applicationId, "1");
 });
