@@ -11,6 +11,7 @@ import type { ModelsConfig, ProviderSettings } from "./config/schema.ts";
 import { hostAndPort, isLoopbackOrPrivate } from "./core/address.ts";
 import { AgentError, describeFault, EXIT } from "./core/errors.ts";
 import type { EventBus } from "./core/events.ts";
+import { inTime } from "./core/in_time.ts";
 import type { Log } from "./core/log.ts";
 import type { Gateway } from "./discord/gateway.ts";
 import type { ActivityWatcher } from "./http/program.ts";
@@ -319,6 +320,9 @@ function keyUnusable(name = "The API key"): Refusal {
   };
 }
 
+/** What is being sent when the bot is to stop may take so long: Discord's rate limits last up to a minute. */
+const SENDING_MS = 2000;
+
 /** Wires the bot together and has it connect. @throws ConfigError when discord.json cannot be used */
 export async function startBot({ token, env, ledger, api, configDir, status }: BotStart): Promise<RunningBot> {
   const log = createRunLog(env);
@@ -352,7 +356,8 @@ export async function startBot({ token, env, ledger, api, configDir, status }: B
     userAgent: `DiscordBot (https://django-agent.invalid, ${VERSION})`,
   });
   const watching = new AbortController();
-  const watched = file.watch(watching.signal);
+  const watched = file.watch(watching.signal)
+    .catch((error) => log.error(`discord.json is no longer watched: ${describeFault(error)}`));
   gateway.start().catch(() => {}); // `failed` says why
   return {
     get state() {
@@ -361,8 +366,10 @@ export async function startBot({ token, env, ledger, api, configDir, status }: B
     failed: gateway.failed,
     async [Symbol.asyncDispose]() {
       watching.abort();
-      await bot.stop();
-      await gateway.stop();
+      const quiet = bot.stop();
+      await inTime(SENDING_MS, quiet);
+      await gateway.stop(); // gives up what is still being sent
+      await quiet;
       await watched;
     },
   };

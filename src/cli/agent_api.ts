@@ -6,12 +6,24 @@ import { readAll, requireOk } from "./chat_client.ts";
 
 const replySchema = z.object({ content: z.string(), silent: z.boolean() });
 
+/** Longer than the API lets an answer take: whoever waits so long has lost the connection and does not know it. */
+const LONGEST_MS = 1_800_000;
+
 /** The agent behind its HTTP API, as the bot sees it. */
-export function createAgentApi(call: ApiCall): AgentApi {
+export function createAgentApi(call: ApiCall, { longestMs = LONGEST_MS } = {}): AgentApi {
   const ask = async (path: string, body: object, signal: AbortSignal) => {
-    const reply = await call(path, body, signal);
-    await requireOk(reply);
-    return await readAll(reply.pieces);
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), longestMs);
+    try {
+      const reply = await call(path, body, AbortSignal.any([signal, late.signal]));
+      await requireOk(reply);
+      return await readAll(reply.pieces);
+    } catch (error) {
+      if (signal.aborted || !late.signal.aborted) throw error;
+      throw new AgentError("The API does not answer any more", { exitCode: EXIT.unavailable });
+    } finally {
+      clearTimeout(timer);
+    }
   };
   return {
     async chat(request, signal) {

@@ -57,7 +57,7 @@ export const serve = createCommand<ServeOptions>({
     const vectors = agent.memory.vectors.run(stop.signal);
     await untilAborted(stop.signal);
     tell(`stopping: running answers have ${GRACE_MS / 1000} s to finish; once more ends it at once`);
-    await running.stop(GRACE_MS);
+    await Promise.all([running.stop(GRACE_MS), bot?.[Symbol.asyncDispose]()]);
     await vectors;
   },
 });

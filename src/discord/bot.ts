@@ -3,13 +3,14 @@ import { detectLanguage, type Language } from "../core/language.ts";
 import { AgentError, describeFault } from "../core/errors.ts";
 import { cutText } from "../core/format.ts";
 import type { Log } from "../core/log.ts";
+import { Slots } from "../core/slots.ts";
 import type { AgentApi } from "./agent_api.ts";
 import { type AttachmentOptions, readAttachments } from "./attachments.ts";
 import { ChannelBuffer } from "./buffer.ts";
 import { ambientCallMade, type ChannelState, heard, newChannel, spoke } from "./channel_state.ts";
 import { BOT_LINES } from "./bot_lines.ts";
 import { Commands } from "./commands.ts";
-import { readCommand } from "./command_words.ts";
+import { readCommand, readQuestion } from "./command_words.ts";
 import { describeScene } from "./context.ts";
 import { Conversation, type Question } from "./conversation.ts";
 import type { Channel, ChannelMessage, CommandInteraction, DiscordEvents, Guild, Member, Self } from "./events.ts";
@@ -35,6 +36,7 @@ export interface BotOptions {
 
 /** What is going on in one channel, thread or direct message. */
 interface Talk {
+  readonly guildId: string | undefined;
   readonly conversation: Conversation;
   state: ChannelState;
   language: Language | undefined;
@@ -43,6 +45,8 @@ interface Talk {
 /** Channels whose talk is kept in mind at a time; the one that was silent for longest goes first. */
 const MOST_TALKS = 1000;
 const MINUTE_MS = 60_000;
+/** Questions to the agent at a time: a model's queue is short and refuses what does not fit, here the rest waits. */
+const MOST_AT_ONCE = 8;
 /** Letters of a name that the API takes. */
 const MOST_NAME = 200;
 
@@ -60,7 +64,9 @@ export class DiscordBot implements DiscordEvents {
   readonly #talks = new Map<string, Talk>();
   /** When each person was answered in the last minute, epoch milliseconds. */
   readonly #asked = new Map<string, number[]>();
+  readonly #slots = new Slots(MOST_AT_ONCE);
   #self: Self | undefined;
+  #isStopping = false;
 
   constructor(options: BotOptions) {
     this.#options = options;
@@ -73,6 +79,7 @@ export class DiscordBot implements DiscordEvents {
       log,
       roster: this.#roster,
       buffer: this.#buffer,
+      dropTurnsOf: (userId) => this.#talks.forEach(({ conversation }) => conversation.forget(userId)),
     });
   }
 
@@ -106,7 +113,7 @@ export class DiscordBot implements DiscordEvents {
       content: command.rest || "/",
       atMs: Date.now(),
     };
-    const talk = this.#talkOf(channelId);
+    const talk = this.#talkOf(message);
     const { rest, log } = this.#options;
     const deferred = rest.defer(interaction);
     deferred.then(() => {
@@ -126,6 +133,7 @@ export class DiscordBot implements DiscordEvents {
     this.#places.guildGone(guildId);
     this.#roster.guildGone(guildId);
     this.#buffer.guildGone(guildId);
+    for (const talk of this.#talks.values()) if (talk.guildId === guildId) talk.conversation.drop();
   }
 
   channel(channel: Channel): void {
@@ -148,23 +156,22 @@ export class DiscordBot implements DiscordEvents {
 
   message(message: ChannelMessage): void {
     const self = this.#self;
-    if (!self) return;
+    if (!self || this.#isStopping) return;
     this.#roster.seen(message);
     this.#buffer.add(message);
-    const talk = this.#talkOf(message.channelId);
+    const talk = this.#talkOf(message);
     talk.state = heard(talk.state, message.author);
     const nowMs = Date.now();
     const decision = this.#decide(message, { self, talk, nowMs });
     const command = isHeard(decision) ? readCommand(message.content) : undefined;
+    if (!command && decision.kind === "ignore") return;
+    // What nobody asked for counts for nobody.
+    const isFree = command?.name === "forget" || command?.name === "mute"; // whoever wants to be left alone may say so
+    if (!isFree && (command || decision.kind === "answer") && !this.#mayAsk(message, nowMs)) return;
     if (command) {
-      const isModerator = this.#places.isModerator(message);
-      return this.#commands.carryOut(command, message, {
-        language: this.#languageOf(talk, message),
-        isModerator,
-        talk,
-      });
+      const place = { language: this.#languageOf(talk, message), isModerator: this.#places.isModerator(message), talk };
+      return this.#commands.carryOut(command, message, place);
     }
-    if (decision.kind === "ignore" || !this.#mayAsk(message, decision, nowMs)) return;
     if (decision.kind === "answer") return talk.conversation.hear("addressed", message);
     talk.state = ambientCallMade(talk.state, nowMs);
     talk.conversation.hear("ambient", message);
@@ -172,7 +179,8 @@ export class DiscordBot implements DiscordEvents {
 
   messageEdited(message: ChannelMessage): void {
     this.#buffer.edit(message);
-    this.#talks.get(message.channelId)?.conversation.edited(message);
+    const question = { ...message, content: readQuestion(message.content) };
+    this.#talks.get(message.channelId)?.conversation.edited(question);
   }
 
   messagesDeleted(channelId: string, messageIds: readonly string[]): void {
@@ -180,8 +188,10 @@ export class DiscordBot implements DiscordEvents {
     this.#talks.get(channelId)?.conversation.deleted(messageIds);
   }
 
-  /** Ends every conversation. */
+  /** Ends every conversation, and begins none any more. */
   async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#commands.stop();
     await Promise.all([...this.#talks.values()].map(({ conversation }) => conversation.stop()));
   }
 
@@ -193,9 +203,8 @@ export class DiscordBot implements DiscordEvents {
     return decide({ message, place, self: here, settings, state: talk.state, nowMs });
   }
 
-  /** Whether a person may be answered once more this minute. What nobody asked for counts for nobody. */
-  #mayAsk({ author }: ChannelMessage, decision: Decision, nowMs: number): boolean {
-    if (decision.kind !== "answer") return true;
+  /** Whether a person may be answered once more this minute. */
+  #mayAsk({ author }: ChannelMessage, nowMs: number): boolean {
     const recent = (this.#asked.get(author.id) ?? []).filter((atMs) => nowMs - atMs < MINUTE_MS);
     const isFree = recent.length < this.#options.settings().limits.messages_per_minute;
     this.#asked.delete(author.id);
@@ -207,29 +216,32 @@ export class DiscordBot implements DiscordEvents {
     return isFree;
   }
 
-  #talkOf(channelId: string): Talk {
+  #talkOf({ channelId, guildId }: ChannelMessage): Talk {
     const known = this.#talks.get(channelId);
     this.#talks.delete(channelId);
-    const talk = known ?? this.#begin(channelId);
+    const talk = known ?? this.#begin(channelId, guildId);
     this.#talks.set(channelId, talk);
     if (this.#talks.size > MOST_TALKS) this.#dropIdle();
     return talk;
   }
 
   #dropIdle(): void {
-    for (const [channelId, { conversation }] of this.#talks) {
+    const nowMs = Date.now();
+    for (const [channelId, { conversation, state }] of this.#talks) {
       if (this.#talks.size <= MOST_TALKS) return;
-      if (conversation.isIdle) this.#talks.delete(channelId);
+      // One that is muted is silent for long, and has to stay so.
+      if (conversation.isIdle && state.mutedUntilMs <= nowMs) this.#talks.delete(channelId);
     }
   }
 
-  #begin(channelId: string): Talk {
+  #begin(channelId: string, guildId: string | undefined): Talk {
     const { api, rest, settings, log } = this.#options;
     const conversation = new Conversation({
       channelId,
       api,
       rest,
       log,
+      slots: this.#slots,
       ask: (turn, signal) => this.#ask(turn, talk, signal),
       language: ({ messages }) => this.#languageOf(talk, messages.at(-1)),
       pace: () => ({ cooldownMs: settings().cooldown_seconds * 1000, readingSpeed: settings().reading_speed }),
@@ -238,7 +250,7 @@ export class DiscordBot implements DiscordEvents {
         talk.state = spoke(talk.state, { atMs: Date.now(), toBot, text });
       },
     });
-    const talk: Talk = { conversation, state: newChannel(Date.now()), language: undefined };
+    const talk: Talk = { guildId, conversation, state: newChannel(Date.now()), language: undefined };
     return talk;
   }
 

@@ -22,7 +22,7 @@ export interface BotLines {
 /** In both languages. No line is one that another bot could take for a question. */
 export const BOT_LINES: Readonly<Record<Language, BotLines>> = {
   es: {
-    cannotAnswer: "Ahora mismo no puedo responder: no hay ningún modelo disponible.",
+    cannotAnswer: "Ahora mismo no puedo responder.",
     notAllowed: "Ese comando no te está permitido aquí.",
     failed: "No ha funcionado; inténtalo más tarde.",
     wasReset: "Hecho: la conversación de este canal empieza de nuevo.",
@@ -44,7 +44,7 @@ export const BOT_LINES: Readonly<Record<Language, BotLines>> = {
     ].join("\n"),
   },
   en: {
-    cannotAnswer: "I cannot answer right now: no model is available.",
+    cannotAnswer: "I cannot answer right now.",
     notAllowed: "You may not use that command here.",
     failed: "That did not work; try again later.",
     wasReset: "Done: the conversation of this channel starts anew.",

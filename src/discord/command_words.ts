@@ -44,6 +44,12 @@ export function readCommand(content: string): TypedCommand | undefined {
   return known === "olvidame" && text === "" || /^(me|mi)$/i.test(text) ? { name, rest: "" } : undefined;
 }
 
+/** What a message says to the agent: of `!full` and `!memory` only what stands behind the word. */
+export function readQuestion(content: string): string {
+  const command = readCommand(content);
+  return command?.name === "full" || command?.name === "memory" ? command.rest : content;
+}
+
 /** Minutes of `!mute`: 30 unless said otherwise, a day at most; undefined for what is no number of minutes. */
 export function readMinutes(rest: string): number | undefined {
   if (rest === "") return 30;

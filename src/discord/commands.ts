@@ -23,6 +23,8 @@ export interface CommandsOptions {
   readonly status: (language: Language) => string;
   readonly roster: Roster;
   readonly buffer: ChannelBuffer;
+  /** Drops what somebody has asked and is not answered yet, in every channel. */
+  readonly dropTurnsOf: (userId: string) => void;
   readonly log: Log;
 }
 
@@ -55,9 +57,15 @@ export class Commands {
       this.#options.log.warn(`A command on Discord failed: !${command.name}: ${reason}`);
     };
     void this.#run(command, message, place).catch(async (error) => {
+      if (this.#stopping.signal.aborted) return;
       warn(error);
       await this.#say(BOT_LINES[place.language].failed, message, place).catch(warn);
     });
+  }
+
+  /** Gives up what is asked of the agent. */
+  stop(): void {
+    this.#stopping.abort();
   }
 
   async #run({ name, rest }: TypedCommand, message: ChannelMessage, place: CommandPlace): Promise<void> {
@@ -103,8 +111,9 @@ export class Commands {
   }
 
   async #forget(message: ChannelMessage, place: CommandPlace): Promise<void> {
-    const { roster, buffer, api } = this.#options;
+    const { roster, buffer, api, dropTurnsOf } = this.#options;
     const { id } = message.author;
+    dropTurnsOf(id); // answered later, it would be remembered again
     roster.forget(id);
     buffer.forget(id);
     await api.forgetUser(`discord:${id}`, this.#stopping.signal);
@@ -117,8 +126,8 @@ export class Commands {
     const minutes = readMinutes(rest);
     if (minutes === undefined) return await this.#say(lines.notMinutes, message, place);
     talk.conversation.drop();
-    await this.#say(lines.muted(minutes), message, place);
     talk.state = mutedUntil(talk.state, Date.now() + minutes * 60_000);
+    await this.#say(lines.muted(minutes), message, place);
   }
 
   #who({ guildId }: ChannelMessage, language: Language): string {

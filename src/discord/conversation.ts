@@ -1,12 +1,14 @@
-import { AgentError, describeFault } from "../core/errors.ts";
+import { AgentError, describeFault, withRemedy } from "../core/errors.ts";
 import type { Language } from "../core/language.ts";
 import type { Log } from "../core/log.ts";
 import { pause } from "../core/pause.ts";
-import type { AgentApi, AgentRequest } from "./agent_api.ts";
+import type { Slots } from "../core/slots.ts";
+import type { AgentApi, AgentReply, AgentRequest } from "./agent_api.ts";
 import { BOT_LINES } from "./bot_lines.ts";
 import type { EnvelopeNames } from "./envelope.ts";
 import type { ChannelMessage } from "./events.ts";
 import {
+  isOf,
   type Output,
   PendingTurns,
   type Turn,
@@ -39,6 +41,8 @@ export interface ConversationOptions {
   readonly channelId: string;
   readonly api: Pick<AgentApi, "chat">;
   readonly rest: Pick<DiscordRest, "post" | "typing">;
+  /** Of all channels together: how many may ask the agent at a time. */
+  readonly slots: Slots;
   /** Made at the last moment: it says what is there when the agent is asked. */
   readonly ask: (turn: Turn, signal: AbortSignal) => Promise<Question>;
   /** Of what is said here without the agent. */
@@ -83,8 +87,9 @@ export class Conversation {
   }
 
   hear(kind: TurnKind, message: ChannelMessage, options?: TurnOptions): void {
+    if (this.#stopping.signal.aborted) return;
     this.#pending.add(kind, message, options);
-    this.#running ??= this.#run().finally(() => this.#running = undefined);
+    this.#running ??= this.#run();
   }
 
   edited(message: ChannelMessage): void {
@@ -94,6 +99,12 @@ export class Conversation {
   deleted(messageIds: readonly string[]): void {
     this.#pending.remove(messageIds);
     this.#change((turn) => withoutMessages(turn, messageIds));
+  }
+
+  /** Drops what somebody has asked, unless the answer is being sent already. */
+  forget(userId: string): void {
+    this.#pending.forget(userId);
+    this.#change((turn) => isOf(turn, userId) ? undefined : turn);
   }
 
   /** Drops everything that waits, and what is being answered, unless it is being sent already. */
@@ -125,6 +136,7 @@ export class Conversation {
       for (let form = 0; now && !this.#stopping.signal.aborted; form++) now = await this.#attempt(now, form);
     }
     this.#current = undefined;
+    this.#running = undefined; // in the same step as the last look: what is heard from here on has to begin anew
   }
 
   /** Answers a turn; gives what it has become when it changed meanwhile. Never throws. */
@@ -135,13 +147,13 @@ export class Conversation {
     try {
       await this.#answer(turn, { signal, form, beginSending: () => current.isSending = true });
     } catch (error) {
-      if (!signal.aborted) await this.#excuse(turn, error);
+      if (!signal.aborted) await this.#fail(turn, error, current.isSending);
     }
     return current.attempt.signal.aborted && !current.isSending ? current.turn : undefined;
   }
 
   async #answer(turn: Turn, { signal, form, beginSending }: Attempt): Promise<void> {
-    const { api, rest, ask, pace, channelId } = this.#options;
+    const { rest, pace, channelId } = this.#options;
     if (turn.output) return await this.#answerElsewhere(turn, turn.output, { signal, beginSending });
     const isWaiting = turn.kind === "addressed";
     const cooldownMs = this.#spokeAtMs + pace().cooldownMs - performance.now();
@@ -150,8 +162,7 @@ export class Conversation {
     using typing = new Typing(() => rest.typing(channelId));
     if (isWaiting) typing.start();
     const startedAtMs = performance.now();
-    const { request, language, names } = await ask(turn, signal);
-    const reply = await api.chat(request, signal);
+    const { language, names, reply } = await this.#consult(turn, signal);
     const [last] = turn.messages.slice(-1);
     if (reply.silent || !last) return;
     const parts = planReply(reply.content, {
@@ -175,8 +186,7 @@ export class Conversation {
 
   /** For a command of Discord's list: whoever chose it sees that the bot is thinking, and gets an answer in any case. */
   async #answerElsewhere(turn: Turn, output: Output, { signal, beginSending }: Omit<Attempt, "form">): Promise<void> {
-    const { request, language, names } = await this.#options.ask(turn, signal);
-    const reply = await this.#options.api.chat(request, signal);
+    const { reply, language, names } = await this.#consult(turn, signal);
     const nonceSeed = turn.messages[0]?.id ?? "";
     const parts = reply.silent ? [] : planReply(reply.content, { language, names, replyTo: undefined, nonceSeed });
     signal.throwIfAborted();
@@ -185,12 +195,23 @@ export class Conversation {
     await output(contents.length > 0 ? contents : [BOT_LINES[language].nothingToSay]);
   }
 
+  async #consult(turn: Turn, signal: AbortSignal): Promise<Question & { readonly reply: AgentReply }> {
+    const { api, ask, slots } = this.#options;
+    using _slot = await slots.take(signal);
+    const question = await ask(turn, signal);
+    return { ...question, reply: await api.chat(question.request, signal) };
+  }
+
+  async #fail(turn: Turn, error: unknown, isSending: boolean): Promise<void> {
+    const reason = error instanceof AgentError ? withRemedy(error.message, error.remedy) : describeFault(error);
+    this.#options.log.warn(`No answer in a channel of Discord: ${reason}`);
+    // Where the answer was refused, a further message would be, too; and there was an answer.
+    if (!isSending) await this.#excuse(turn);
+  }
+
   /** One honest line for somebody who waits, now and then; bots and bystanders get none. */
-  async #excuse(turn: Turn, error: unknown): Promise<void> {
+  async #excuse(turn: Turn): Promise<void> {
     const { log, rest, channelId, language } = this.#options;
-    log.warn(
-      `No answer in a channel of Discord: ${error instanceof AgentError ? error.message : describeFault(error)}`,
-    );
     const last = turn.messages.at(-1);
     const warn = (failure: unknown) => log.warn(`Cannot say that nothing can answer: ${describeFault(failure)}`);
     if (turn.output) return await turn.output([BOT_LINES[language(turn)].cannotAnswer]).catch(warn);

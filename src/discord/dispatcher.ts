@@ -32,14 +32,27 @@ export interface DispatcherOptions {
 
 type Raw = Readonly<Record<string, unknown>>;
 
+/** A server as GUILD_CREATE gives it, without what is kept elsewhere. */
+interface GuildFacts extends Raw {
+  readonly roles: readonly Raw[];
+}
+
+/** What of a role matters here. */
+function factsOfRole({ id, permissions, tags }: Raw): Raw {
+  return { id, permissions, tags };
+}
+
 /**
  * Turns the events of one shard into calls of `DiscordEvents`. Discord may send an event several times, above all when a
  * session is taken up again: what has an id of its own is passed on once. Nothing that a handler throws gets out.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
-  /** Servers this shard has seen, to notice when one is gone that was left while there was no connection. */
-  readonly #guildIds = new Set<string>();
+  /**
+   * Servers this shard has seen, to notice when one is gone that was left while there was no connection; and what is
+   * known of each, since who may what changes role by role.
+   */
+  readonly #guilds = new Map<string, GuildFacts>();
   readonly #handlers: ReadonlyMap<string, (data: Raw) => void>;
   #selfId: string | undefined;
 
@@ -75,7 +88,7 @@ export class Dispatcher {
     this.#selfId = self.id;
     this.#tell("ready", (events) => events.ready(self));
     const there = new Set(asRecords(guilds).map(({ id }) => readId(id)));
-    for (const id of [...this.#guildIds]) if (!there.has(id)) this.#guildGone(id);
+    for (const id of [...this.#guilds.keys()]) if (!there.has(id)) this.#guildGone(id);
   }
 
   #messageHandlers(): Record<string, (data: Raw) => void> {
@@ -109,7 +122,8 @@ export class Dispatcher {
       GUILD_CREATE: (data) => {
         const guild = readGuild(data, this.#selfId);
         if (!guild) return;
-        this.#guildIds.add(guild.id);
+        const { members: _1, channels: _2, threads: _3, roles, ...facts } = data;
+        this.#guilds.set(guild.id, { ...facts, roles: asRecords(roles).map(factsOfRole) });
         this.#tell("guild", (events) => events.guild(guild, readChannels(data, guild.id)));
         const members = readMembers(data["members"]);
         if (members.length > 0) this.#tell("members", (events) => events.members(guild.id, members));
@@ -120,11 +134,37 @@ export class Dispatcher {
         // One that is out of order will come back.
         if (id !== undefined && unavailable !== true) this.#guildGone(id);
       },
+      GUILD_UPDATE: ({ id, name, owner_id, roles }) => {
+        this.#guildChanged(id, (facts) => ({ ...facts, name, owner_id, roles: asRecords(roles).map(factsOfRole) }));
+      },
+      GUILD_ROLE_CREATE: ({ guild_id, role }) => this.#roleChanged(guild_id, asRecord(role)),
+      GUILD_ROLE_UPDATE: ({ guild_id, role }) => this.#roleChanged(guild_id, asRecord(role)),
+      GUILD_ROLE_DELETE: ({ guild_id, role_id: gone }) => {
+        this.#guildChanged(guild_id, (facts) => ({ ...facts, roles: facts.roles.filter(({ id }) => id !== gone) }));
+      },
     };
   }
 
+  #roleChanged(guildId: unknown, role: Raw | undefined): void {
+    if (!role) return;
+    this.#guildChanged(guildId, (facts) => {
+      const others = facts.roles.filter(({ id }) => id !== role["id"]);
+      return { ...facts, roles: [...others, factsOfRole(role)] };
+    });
+  }
+
+  #guildChanged(rawId: unknown, change: (facts: GuildFacts) => GuildFacts): void {
+    const id = readId(rawId);
+    const facts = id === undefined ? undefined : this.#guilds.get(id);
+    if (id === undefined || !facts) return;
+    const changed = change(facts);
+    this.#guilds.set(id, changed);
+    const guild = readGuild(changed, this.#selfId);
+    if (guild) this.#tell("guild", (events) => events.guild(guild, []));
+  }
+
   #guildGone(id: string): void {
-    this.#guildIds.delete(id);
+    this.#guilds.delete(id);
     this.#options.onGuildGone(id);
     this.#tell("guildGone", (events) => events.guildGone(id));
   }

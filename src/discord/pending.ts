@@ -76,6 +76,11 @@ export class PendingTurns {
     this.#turns = this.#turns.flatMap((turn) => withoutMessages(turn, messageIds) ?? []);
   }
 
+  /** Forgets what somebody has written. */
+  forget(userId: string): void {
+    this.#turns = this.#turns.filter((turn) => !isOf(turn, userId));
+  }
+
   clear(): void {
     this.#turns = [];
   }
@@ -92,6 +97,11 @@ export function withoutMessages(turn: Turn, messageIds: readonly string[]): Turn
   const messages = turn.messages.filter(({ id }) => !messageIds.includes(id));
   if (messages.length === turn.messages.length) return turn;
   return messages.length === 0 ? undefined : { ...turn, messages };
+}
+
+/** Whether somebody wrote it: all messages of a turn are one person's. */
+export function isOf({ messages }: Turn, userId: string): boolean {
+  return messages.some(({ author }) => author.id === userId);
 }
 
 function isBySame({ messages }: Turn, { author }: ChannelMessage): boolean {

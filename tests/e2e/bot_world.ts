@@ -94,7 +94,8 @@ export async function createBotWorld(settings: object = {}): Promise<BotWorld> {
       const served = await serve(world, undefined, {
         env: { DISCORD_BOT_TOKEN: BOT_TOKEN, DISCORD_API_URL: discord.apiUrl },
       });
-      await until(() => discord.received(8).length > 0); // it has asked for the members, so it knows the server
+      // It has asked for the members, so it knows the server; and no request of its own comes in between any more.
+      await until(() => discord.received(8).length > 0 && discord.rest.commands.size === 8);
       return served;
     },
     async [Symbol.asyncDispose]() {
