@@ -4,7 +4,7 @@ import { inTime } from "../core/in_time.ts";
 import type { Log } from "../core/log.ts";
 import { once } from "../core/once.ts";
 import { pause } from "../core/pause.ts";
-import type { EgressRecorder } from "../providers/exchange.ts";
+import type { ConnectionRecorder } from "./count_traffic.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { DiscordEvents } from "./events.ts";
 import { type GatewayInfo, readGatewayInfo } from "./gateway_info.ts";
@@ -29,8 +29,8 @@ export interface GatewayOptions {
   readonly intents?: Partial<IntentChoice>;
   /** `DiscordBot (url, version)`, as Discord wants it. */
   readonly userAgent?: string;
-  /** Told of every REST request. */
-  readonly ledger?: EgressRecorder;
+  /** Told of every REST request and of what goes over every connection. */
+  readonly ledger?: ConnectionRecorder;
   /** From 0 up to 1; for tests. */
   readonly random?: () => number;
   readonly times?: Partial<GatewayTimes>;
@@ -200,7 +200,7 @@ class BotGateway implements Gateway {
     gate: IdentifyGate,
     createShardSocket: typeof import("./shard_socket.ts").createShardSocket,
   ): Promise<AgentError | undefined> {
-    const { log, times = {} } = this.#options;
+    const { log, ledger, times = {} } = this.#options;
     const { members = true, content = true } = this.#options.intents ?? {};
     let current: ShardSocket | undefined;
     const ask = (guildId: string) =>
@@ -221,7 +221,7 @@ class BotGateway implements Gateway {
     });
     const { watchdogMs: readyWithinMs = WATCHDOG_MS, stableMs = STABLE_MS, closeMs = CLOSE_MS } = times;
     const intents = { members, content };
-    const about = { shardId, totalShards, token: this.#token, intents, url, readyWithinMs, closeMs, log };
+    const about = { shardId, totalShards, token: this.#token, intents, url, readyWithinMs, closeMs, ledger, log };
     return await keepConnected({
       shardId,
       url,

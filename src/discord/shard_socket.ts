@@ -5,6 +5,7 @@ import { describeFault } from "../core/errors.ts";
 import { inTime } from "../core/in_time.ts";
 import type { Log } from "../core/log.ts";
 import { asCount, asRecord, asText, parseJson } from "../providers/json.ts";
+import { type ConnectionRecorder, type CountableSocket, countTraffic } from "./count_traffic.ts";
 import type { Down, Session } from "./reconnect.ts";
 
 /** Which of the intents that Discord grants on request only are wanted. */
@@ -34,6 +35,7 @@ export interface ShardSocketOptions {
   readonly readyWithinMs: number;
   /** How long the other end may take to answer the end of the connection, in milliseconds. */
   readonly closeMs: number;
+  readonly ledger?: ConnectionRecorder | undefined;
   readonly log: Log;
   /** Told once, when READY or RESUMED has come. */
   readonly onUp: () => void;
@@ -66,7 +68,8 @@ const MOST_BYTES = 64 * 1024 * 1024;
 /** Discord says 41,250. Less than a beat in 100 ms would be a flood, more than one in five minutes no sign of life. */
 const HEARTBEAT = { leastMs: 100, usualMs: 41_250, mostMs: 300_000 };
 
-interface TerminableSocket extends WebSocket {
+interface ClientSocket extends WebSocket, CountableSocket {
+  send(text: string): void;
   /** Drops the connection without a word. */
   terminate(): void;
 }
@@ -81,7 +84,7 @@ class HardenedShard extends DiscordenoShard implements ShardSocket {
   readonly #options: ShardSocketOptions;
   readonly #down = Promise.withResolvers<Down>();
   readonly #closed = Promise.withResolvers<void>();
-  #socket: TerminableSocket | undefined;
+  #socket: ClientSocket | undefined;
   #isOver = false;
   #isGreeted = false;
   #isUp = false;
@@ -167,7 +170,10 @@ class HardenedShard extends DiscordenoShard implements ShardSocket {
     const url = new URL(this.connectionUrl);
     url.searchParams.set("v", "10");
     url.searchParams.set("encoding", "json");
-    const socket: TerminableSocket = new Socket(url, { perMessageDeflate: false, maxPayload: MOST_BYTES });
+    const { ledger } = this.#options;
+    ledger?.sent(url.origin, 0);
+    const socket: ClientSocket = new Socket(url, { perMessageDeflate: false, maxPayload: MOST_BYTES });
+    if (ledger) countTraffic(socket, url.origin, ledger);
     this.#socket = socket;
     this.socket = socket;
     socket.onerror = (event) => this.handleError(event);

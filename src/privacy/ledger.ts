@@ -5,7 +5,7 @@ import { folderOf } from "../core/path.ts";
 
 /** What went to one origin. */
 export interface LedgerEntry {
-  /** `https://host[:port]`, or `postgres://host:port`. */
+  /** `https://host[:port]`, `wss://host[:port]`, or `postgres://host:port`. */
   readonly origin: string;
   /** True when the origin is this machine or its local network. */
   readonly local: boolean;

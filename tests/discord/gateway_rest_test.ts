@@ -215,10 +215,8 @@ Deno.test("DiscordRest.typing() does not hold up the message it announces", asyn
 
 Deno.test("DiscordRest tells the ledger of every request and of what came back", async () => {
   const seen: [string, number][] = [];
-  const ledger = {
-    sent: (origin: string, bytes: number) => void seen.push([`to ${origin}`, bytes]),
-    received: (origin: string, bytes: number) => void seen.push([`from ${origin}`, bytes]),
-  };
+  const note = (what: string) => (origin: string, bytes: number) => void seen.push([`${what} ${origin}`, bytes]);
+  const ledger = { sent: note("to"), sentMore: note("more to"), received: note("from") };
   await using scene = await setScene({ ledger });
   await post(scene);
   const origin = new URL(scene.fake.apiUrl).origin;

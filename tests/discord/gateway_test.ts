@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { BOT_ID } from "../support/fake_gateway.ts";
 import { connectedScene, rawMessage, type Scene, SECRET, setScene, until } from "./gateway_scene.ts";
 
-const OP = { identify: 2, resume: 6 };
+const OP = { heartbeat: 1, identify: 2, resume: 6, members: 8, hello: 10 };
 
 /** Texts of the messages that were passed on, without what all have in common. */
 function texts({ told }: Scene): string[] {
@@ -244,4 +244,38 @@ Deno.test("Gateway asks for the intents it is allowed, and hides its token from 
     assert.equal(scene.fake.received(OP.identify)[0]?.d["intents"], sum);
     assert.equal(JSON.stringify(scene.lines).includes("T0KEN"), false);
   }
+});
+
+Deno.test("Gateway tells the ledger of every connection and of every byte of its messages", async () => {
+  const seen = new Map<string, number>();
+  const note = (what: string) => (origin: string, bytes: number) => {
+    if (origin.startsWith("ws")) seen.set(`${what} ${origin}`, (seen.get(`${what} ${origin}`) ?? 0) + bytes);
+  };
+  let connections = 0;
+  const ledger = {
+    sent: (origin: string, bytes: number) => {
+      if (origin.startsWith("ws")) connections++;
+      note("at first")(origin, bytes);
+    },
+    sentMore: note("sent"),
+    received: note("received"),
+  };
+  const hello = { op: OP.hello, d: { heartbeat_interval: 41_250 }, s: null, t: null };
+  let fromDiscord = JSON.stringify(hello).length;
+  const change = (packet: object) => {
+    fromDiscord += new TextEncoder().encode(JSON.stringify(packet)).length;
+    return packet;
+  };
+  await using scene = await setScene({ ledger, change, heartbeatMs: hello.d.heartbeat_interval });
+  await scene.gateway.start();
+  await say(scene, "¿Qué tal, José? 🌱");
+  const { origin } = new URL(`ws://127.0.0.1:${scene.fake.port}`);
+  const toDiscord = [OP.identify, OP.heartbeat, OP.members].flatMap((op) => scene.fake.received(op))
+    .reduce((sum, packet) => sum + JSON.stringify(packet).length, 0);
+  assert.equal(connections, 1);
+  assert.deepEqual(Object.fromEntries(seen), {
+    [`at first ${origin}`]: 0,
+    [`sent ${origin}`]: toDiscord,
+    [`received ${origin}`]: fromDiscord,
+  });
 });
