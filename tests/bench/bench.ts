@@ -2,6 +2,7 @@
  * `deno task bench`: what the program costs, measured on this machine in this run. Prints a table and the same
  * figures as one line of JSON. The exit code does not judge them.
  */
+import { benchBot } from "./bot_bench.ts";
 import { renderTable } from "./measure.ts";
 import { benchMemory } from "./memory_bench.ts";
 import { benchPost } from "./post_bench.ts";
@@ -20,6 +21,7 @@ const figures = [
   ...await benchStartUp(origin),
   ...await benchPost(),
   ...await benchServe(origin),
+  ...await benchBot(),
 ];
 const report = { machine: machine(), at: new Date().toISOString(), figures };
 console.log(`${report.machine}\n\n${renderTable(figures)}\n`);
