@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { type Course, createBackOff, describeDown, type Down, fateOf } from "../../src/discord/reconnect.ts";
-import { createSeen } from "../../src/discord/seen.ts";
 
 const UP: Course = { resuming: false, opened: true, wasUp: true, strikes: 0 };
 const CUT: Down = { kind: "closed", code: 1006 };
@@ -45,11 +44,4 @@ Deno.test("describeDown() has words for every end, and none of the other end's",
     { kind: "stopped" },
   ];
   for (const down of downs) assert.match(describeDown(down), /^(?!.*SECRET)[\w ]+$/);
-});
-
-Deno.test("Seen.isNew() is true once for a key, and forgets the oldest beyond its bound", () => {
-  const seen = createSeen(3);
-  assert.deepEqual(["a", "b", "a", "c", "d"].map((key) => seen.isNew(key)), [true, true, false, true, true]);
-  // "a" has been forgotten for "d"; the others have not.
-  assert.deepEqual(["d", "c", "b", "a"].map((key) => seen.isNew(key)), [false, false, false, true]);
 });
