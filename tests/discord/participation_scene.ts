@@ -2,6 +2,7 @@ import { parseDiscordSettings } from "../../src/config/discord_settings.ts";
 import { type ChannelState, newChannel } from "../../src/discord/channel_state.ts";
 import type { Author, ChannelMessage } from "../../src/discord/events.ts";
 import { decide, type Decision, type SelfHere, type Situation } from "../../src/discord/participation.ts";
+import { author, message } from "./messages.ts";
 
 /** Ids of a small server. */
 export const ID = {
@@ -20,14 +21,7 @@ export const ID = {
 /** The time at which everything is decided, unless a test says otherwise. */
 export const NOW = 1_800_000_000_000;
 
-export const ANA: Author = {
-  id: ID.ana,
-  name: "Ana",
-  username: "ana",
-  isBot: false,
-  isWebhook: false,
-  roleIds: [],
-};
+export const ANA: Author = author(ID.ana, { name: "Ana", username: "ana" });
 
 export interface Scene {
   /** Changes to a message that Ana writes in the channel. */
@@ -48,20 +42,14 @@ export function situation(content: string, scene: Scene = {}): Situation {
   const { where = "channel", nowMs = NOW } = scene;
   const guildId = where === "direct" ? undefined : ID.guild;
   return {
-    message: {
-      id: "1",
+    message: message("1", {
       channelId: ID[where],
       guildId,
       author: { ...ANA, ...scene.author },
       content,
-      mentionedUserIds: [],
-      mentionedRoleIds: [],
-      mentionsEveryone: false,
-      repliesTo: undefined,
-      attachments: [],
       atMs: nowMs,
       ...scene.message,
-    },
+    }),
     place: { id: ID[where], guildId, parentId: where === "thread" ? ID.channel : undefined },
     self: { id: ID.self, ownRoleId: ID.ownRole, names: ["Django"], ...scene.self },
     settings: parseDiscordSettings(JSON.stringify({ ambient: { default: "on" }, ...scene.settings }), "discord.json"),

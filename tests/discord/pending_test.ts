@@ -2,23 +2,12 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { ChannelMessage } from "../../src/discord/events.ts";
 import { PendingTurns, type TurnKind } from "../../src/discord/pending.ts";
+import { author, message as messageOf } from "./messages.ts";
 
 let lastId = 0;
 
-function message(author: string, content = ""): ChannelMessage {
-  return {
-    id: String(++lastId),
-    channelId: "1",
-    guildId: "2",
-    author: { id: author, name: author, username: author, isBot: false, isWebhook: false, roleIds: [] },
-    content,
-    mentionedUserIds: [],
-    mentionedRoleIds: [],
-    mentionsEveryone: false,
-    repliesTo: undefined,
-    attachments: [],
-    atMs: lastId,
-  };
+function message(by: string, content = ""): ChannelMessage {
+  return messageOf(String(++lastId), { author: author(by), content, atMs: lastId });
 }
 
 /** Takes everything, as `kind:content,content`. */
