@@ -59,9 +59,8 @@ export class ChannelBuffer {
     return { channels: this.#channels.size, letters: this.#letters };
   }
 
-  /** Takes a message. One that is there already is taken as edited: the gateway may tell the same twice. */
+  /** Takes a message that it has not been given before. */
   add(message: ChannelMessage): void {
-    if (this.edit(message)) return;
     const { id, channelId, guildId, author, content, attachments, atMs } = message;
     const channel = this.#channels.get(channelId) ?? { guildId, messages: [] };
     const { messages } = channel;

@@ -92,8 +92,8 @@ const STOP_MS = 3000;
 const CLOSE_MS = 1000;
 const STABLE_MS = 30_000;
 const WATCHDOG_MS = 60_000;
-/** How many ids of events are remembered, in about a megabyte; what Discord repeats, it sent not long before. */
-const MOST_SEEN = 10_000;
+/** How many ids of events are remembered at least, in about a megabyte; what Discord repeats, it sent not long before. */
+const LEAST_SEEN = 5000;
 /** `Request Guild Members` of Discord's gateway. */
 const REQUEST_MEMBERS = 8;
 
@@ -103,7 +103,7 @@ class BotGateway implements Gateway {
   readonly #options: GatewayOptions;
   readonly #token: string;
   readonly #requests: RestRequests;
-  readonly #seen = createSeen(MOST_SEEN);
+  readonly #seen = createSeen(LEAST_SEEN);
   readonly #stopping = new AbortController();
   readonly #failed = Promise.withResolvers<AgentError>();
   readonly #ready = Promise.withResolvers<void>();

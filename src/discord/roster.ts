@@ -74,10 +74,7 @@ export class Roster {
   seen({ guildId, author, atMs }: ChannelMessage): void {
     const { id, isBot, isWebhook } = author;
     if (isWebhook) return;
-    if (guildId !== undefined) {
-      this.memberGone(guildId, id); // to come back as the latest
-      this.#put(guildId, author);
-    }
+    if (guildId !== undefined) this.#put(guildId, author, { isLatest: true });
     if (isBot) return;
     const before = this.#known.get(id);
     if (before) this.#known.delete(id);
@@ -115,13 +112,15 @@ export class Roster {
     for (const guildId of [...this.#guilds.keys()]) this.memberGone(guildId, userId);
   }
 
-  #put(guildId: string, member: Member): void {
+  #put(guildId: string, member: Member, { isLatest = false } = {}): void {
     let members = this.#guilds.get(guildId);
     if (!members) this.#guilds.set(guildId, members = new Map());
     const before = members.get(member.id);
     if (!before) this.#memberCount++;
-    const id = before?.id ?? member.id;
-    members.set(id, { id, ...namesOf(member, before), isBot: member.isBot });
+    else if (isLatest) members.delete(before.id);
+    // Most people write as who they were before: then nothing new is kept.
+    const now = before && isSame(before, member) ? before : toKeep(member, before);
+    members.set(now.id, now);
     while (this.#memberCount > this.#mostMembers) this.#thin();
   }
 
@@ -136,6 +135,14 @@ export class Roster {
     this.#memberCount -= count;
     if (largest.size === 0) this.#guilds.delete(largestId);
   }
+}
+
+function isSame(before: Member, { name, username, isBot }: Member): boolean {
+  return before.name === name && before.username === username && before.isBot === isBot;
+}
+
+function toKeep(member: Member, before: Member | undefined): Member {
+  return { id: before?.id ?? member.id, ...namesOf(member, before), isBot: member.isBot };
 }
 
 type Names = Pick<Member, "name" | "username">;

@@ -4,20 +4,17 @@ export interface Seen {
   isNew(key: string): boolean;
 }
 
-/** @param most how many keys are remembered; the oldest is forgotten first */
-export function createSeen(most: number): Seen {
-  const keys = new Set<string>();
-  /** The same by age, in a circle: a set is slow to say which is its oldest once many have been taken out of it. */
-  const circle: string[] = [];
-  let next = 0;
+/**
+ * Two sets, of which one is full: taking out single keys would cost more than the second one does.
+ * @param least how many keys are remembered at least; twice as many at most
+ */
+export function createSeen(least: number): Seen {
+  let [now, before] = [new Set<string>(), new Set<string>()];
   return {
     isNew(key) {
-      if (keys.has(key)) return false;
-      const oldest = circle[next];
-      if (oldest !== undefined) keys.delete(oldest);
-      keys.add(key);
-      circle[next] = key;
-      next = (next + 1) % most;
+      if (now.has(key) || before.has(key)) return false;
+      if (now.size >= least) [now, before] = [new Set(), now];
+      now.add(key);
       return true;
     },
   };

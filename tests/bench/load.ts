@@ -18,9 +18,12 @@ export interface LoadOptions {
 
 /** True when `wrk` is installed. */
 export async function canLoad(): Promise<boolean> {
-  const found = await new Deno.Command("wrk", { args: ["--version"], stdout: "null", stderr: "null" }).output()
-    .catch(() => undefined);
-  return found !== undefined;
+  try {
+    await new Deno.Command("wrk", { args: ["--version"], stdout: "null", stderr: "null" }).output();
+    return true;
+  } catch {
+    return false; // a program that is not there makes `output()` throw before it returns a promise
+  }
 }
 
 /** Asks again and again over so many connections. @throws when `wrk` fails or any answer was an error */

@@ -19,14 +19,6 @@ Deno.test("ChannelBuffer keeps the last 30 messages of each channel, oldest firs
   assert.deepEqual(contents(buffer, "unknown"), []);
 });
 
-Deno.test("ChannelBuffer.add() does not take the same message twice", () => {
-  const buffer = new ChannelBuffer();
-  buffer.add(message("1"));
-  buffer.add(message("2"));
-  buffer.add(message("1"));
-  assert.deepEqual(contents(buffer), ["content 1", "content 2"]);
-});
-
 Deno.test("ChannelBuffer applies edits in their place, and none of messages it no longer has", () => {
   const buffer = new ChannelBuffer();
   buffer.add(message("1", { atMs: 1 }));
