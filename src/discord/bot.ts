@@ -179,8 +179,11 @@ export class DiscordBot implements DiscordEvents {
 
   messageEdited(message: ChannelMessage): void {
     this.#buffer.edit(message);
-    const question = { ...message, content: readQuestion(message.content) };
-    this.#talks.get(message.channelId)?.conversation.edited(question);
+    const [talk, self] = [this.#talks.get(message.channelId), this.#self];
+    if (!talk || !self) return;
+    const decision = this.#decide(message, { self, talk, nowMs: Date.now() });
+    if (isNoQuestion(decision) && !readCommand(message.content)) return talk.conversation.deleted([message.id]);
+    talk.conversation.edited({ ...message, content: readQuestion(message.content) });
   }
 
   messagesDeleted(channelId: string, messageIds: readonly string[]): void {
@@ -321,6 +324,12 @@ const NO_MESSAGE = {
 
 function describeFailure(error: unknown): string {
   return error instanceof AgentError ? error.message : describeFault(error);
+}
+
+/** Whether a message that was a question reads now as if nobody was asked: it is not answered, as if it were deleted. */
+function isNoQuestion(decision: Decision): boolean {
+  return decision.kind === "ignore" &&
+    ["empty", "reaction", "to_somebody_else", "ambient_off"].includes(decision.because);
 }
 
 /** Commands are taken from everybody who is heard, also where the bot is muted or has nothing to say. */

@@ -17,7 +17,7 @@ import {
   withEdited,
   withoutMessages,
 } from "./pending.ts";
-import { planReply } from "./reply.ts";
+import { planReply, type ReplyPart } from "./reply.ts";
 import type { DiscordRest } from "./rest.ts";
 import { remainingDelayMs, Typing } from "./typing.ts";
 
@@ -48,7 +48,7 @@ export interface ConversationOptions {
   /** Of what is said here without the agent. */
   readonly language: (turn: Turn) => Language;
   readonly pace: () => Pace;
-  /** Told of every answer once it is there, with its whole text. */
+  /** Told of every answer once it is there, with its text as far as it got. */
   readonly onSpoken: (turn: Turn, text: string) => void;
   readonly log: Log;
 }
@@ -165,13 +165,10 @@ export class Conversation {
     const { language, names, reply } = await this.#consult(turn, signal);
     const [last] = turn.messages.slice(-1);
     if (reply.silent || !last) return;
-    const parts = planReply(reply.content, {
-      language,
-      names,
-      replyTo: last.id,
-      nonceSeed: form === 0 ? last.id : `${last.id}:${form}`,
-    });
-    if (parts.length === 0) return;
+    const nonceSeed = form === 0 ? last.id : `${last.id}:${form}`;
+    const { parts, silent } = planReply(reply.content, { language, names, replyTo: last.id, nonceSeed });
+    if (silent) return;
+    if (parts.length === 0) return await this.#excuse(turn);
     typing.start();
     const letters = parts.reduce((sum, { content }) => sum + content.length, 0);
     const tookMs = performance.now() - startedAtMs;
@@ -179,16 +176,36 @@ export class Conversation {
     if (delayMs > 0 && !await pause(delayMs, signal)) return;
     signal.throwIfAborted();
     beginSending();
-    for (const part of parts) await rest.post(channelId, part);
-    this.#spokeAtMs = performance.now();
-    this.#options.onSpoken(turn, parts.map(({ content }) => content).join("\n"));
+    await this.#send(turn, parts);
+  }
+
+  /** Of an answer that breaks off midway the beginning was said all the same. */
+  async #send(turn: Turn, parts: readonly ReplyPart[]): Promise<void> {
+    const { rest, channelId, onSpoken } = this.#options;
+    const said: string[] = [];
+    try {
+      for (const part of parts) {
+        await rest.post(channelId, part);
+        said.push(part.content);
+      }
+    } finally {
+      if (said.length > 0) {
+        this.#spokeAtMs = performance.now();
+        onSpoken(turn, said.join("\n"));
+      }
+    }
   }
 
   /** For a command of Discord's list: whoever chose it sees that the bot is thinking, and gets an answer in any case. */
   async #answerElsewhere(turn: Turn, output: Output, { signal, beginSending }: Omit<Attempt, "form">): Promise<void> {
     const { reply, language, names } = await this.#consult(turn, signal);
     const nonceSeed = turn.messages[0]?.id ?? "";
-    const parts = reply.silent ? [] : planReply(reply.content, { language, names, replyTo: undefined, nonceSeed });
+    const { parts } = planReply(reply.silent ? "" : reply.content, {
+      language,
+      names,
+      replyTo: undefined,
+      nonceSeed,
+    });
     signal.throwIfAborted();
     beginSending();
     const contents = parts.map(({ content }) => content);

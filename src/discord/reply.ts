@@ -16,6 +16,14 @@ export interface ReplyOptions {
   readonly mostMessages?: number;
 }
 
+/** What is to be sent of an answer. */
+export interface ReplyPlan {
+  /** In the order they are sent in; empty when the answer says nothing. */
+  readonly parts: readonly ReplyPart[];
+  /** True when the model chose to say nothing. */
+  readonly silent: boolean;
+}
+
 /** One message to be sent. */
 export interface ReplyPart {
   /** 2,000 UTF-16 units at most. Shows something; it is sent with allowed mentions that ping nobody. */
@@ -33,20 +41,21 @@ const CUT_NOTES: Readonly<Record<Language, string>> = {
 };
 
 /**
- * What of a model's answer is sent, in the order it is sent in. Empty when there is nothing to say: silence, or an answer
- * of nothing but mentions and punctuation. What a model wrongly puts before its answer is left out, so is what nobody
- * sees. Too long an answer is cut, and its last line says so.
+ * What of a model's answer is sent: nothing when it is silence, or nothing but mentions and punctuation. What a model
+ * wrongly puts before its answer is left out, so is what nobody sees. Too long an answer is cut, and its last line says
+ * so.
  */
-export function planReply(answer: string, options: ReplyOptions): ReplyPart[] {
+export function planReply(answer: string, options: ReplyOptions): ReplyPlan {
   const { language, replyTo, nonceSeed, names, mostMessages = 5 } = options;
   const { silent, text } = parseSilence(openEnvelope(withoutInvisible(answer), names));
-  if (silent || !saysSomething(text)) return [];
+  if (silent || !saysSomething(text)) return { parts: [], silent };
   const contents = splitAnswer(text, Math.max(1, Math.floor(mostMessages)), CUT_NOTES[language]);
-  return contents.map((content, index) => ({
+  const parts = contents.map((content, index) => ({
     content,
     replyTo: index === 0 ? replyTo : undefined,
     nonce: nonceOf(nonceSeed, index),
   }));
+  return { parts, silent };
 }
 
 /** Mentions of anybody and anything; `@everyone` needs no id. Source: Discord's API documentation, "Message Formatting". */

@@ -82,3 +82,23 @@ Deno.test("DiscordBot stays muted in a channel, in however many others people ta
   assert.equal(calls.length, 0);
   await bot.stop();
 });
+
+Deno.test("DiscordBot answers no question that was edited into something else, and those that are still questions", async () => {
+  const edits = [
+    { content: "hola a todos", isAnswered: false },
+    { content: "<@8> hola", isAnswered: false },
+    { content: "", isAnswered: false },
+    { content: "<@1> ¿qué tal?", isAnswered: true },
+    { content: "!full ¿qué tal?", isAnswered: true },
+  ];
+  for (const { content, isAnswered } of edits) {
+    const { bot, calls } = createScene();
+    bot.message(message("10", HELLO));
+    await until(() => calls.length === 1);
+    bot.messageEdited(message("10", { content }));
+    assert.equal(calls[0]?.aborted, true, content);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    assert.equal(calls.length, isAnswered ? 2 : 1, content);
+    await bot.stop();
+  }
+});

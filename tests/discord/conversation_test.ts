@@ -7,28 +7,37 @@ const USER = { id: "discord:7", name: "Ana" };
 const REQUEST = { message: "hola", conversation_id: "discord:5", cognitive_mode: 2, user: USER } as const;
 const nextTask = () => new Promise((resolve) => setTimeout(resolve, 0));
 
+interface SceneOptions {
+  /** What the agent answers. */
+  readonly answer?: string;
+  /** Which message of all is refused by Discord, counted from 1. */
+  readonly refused?: number;
+}
+
 /** A conversation whose agent answers at once; its first answer is posted when `confirm` is called. */
-function createScene() {
-  const posted: string[] = [];
+function createScene({ answer = "hola", refused }: SceneOptions = {}) {
+  const [posted, contents, spoken]: [string[], string[], string[]] = [[], [], []];
   const { promise: confirmed, resolve: confirm } = Promise.withResolvers<void>();
   const conversation = new Conversation({
     channelId: "5",
-    api: { chat: () => Promise.resolve({ content: "hola", silent: false }) },
+    api: { chat: () => Promise.resolve({ content: answer, silent: false }) },
     rest: {
-      async post(_, { replyTo = "" }) {
+      async post(_, { content, replyTo = "" }) {
         if (posted.push(replyTo) === 1) await confirmed;
+        if (posted.length === refused) throw new Error("refused");
+        contents.push(content);
         return undefined;
       },
       typing: () => Promise.resolve(),
     },
     slots: new Slots(1),
-    ask: () => Promise.resolve({ request: REQUEST, language: "es", names: { self: [], others: [] } }),
+    ask: () => Promise.resolve({ request: REQUEST, language: "es", names: { self: ["Django"], others: [] } }),
     language: () => "es",
     pace: () => ({ cooldownMs: 0, readingSpeed: 0 }),
-    onSpoken: () => {},
+    onSpoken: (_, text) => spoken.push(text),
     log: { error() {}, warn() {}, info() {}, debug() {} },
   });
-  return { conversation, posted, confirm };
+  return { conversation, posted, contents, spoken, confirm };
 }
 
 Deno.test("Conversation.hear() loses nothing, in whichever step of an ending answer it comes", async () => {
@@ -52,4 +61,33 @@ Deno.test("Conversation.hear() begins nothing once it is stopped", async () => {
   await nextTask();
   assert.deepEqual(posted, []);
   assert.ok(conversation.isIdle);
+});
+
+Deno.test("Conversation has spoken, too, when an answer breaks off midway", async () => {
+  const answer = "una frase. ".repeat(300);
+  const { conversation, contents, spoken, confirm } = createScene({ answer, refused: 2 });
+  conversation.hear("addressed", message("10"));
+  confirm();
+  await nextTask();
+  assert.equal(contents.length, 1);
+  assert.deepEqual(spoken, contents);
+});
+
+Deno.test("Conversation says so, once, when an answer to somebody who waits has nothing in it", async () => {
+  for (const answer of ["", "<@7> @everyone", "[Django]"]) {
+    const { conversation, contents, spoken, confirm } = createScene({ answer });
+    confirm();
+    for (const id of ["10", "11"]) {
+      conversation.hear("addressed", message(id));
+      await nextTask();
+    }
+    assert.deepEqual(contents, ["Ahora mismo no puedo responder."], answer);
+    assert.deepEqual(spoken, []);
+  }
+  const silent = createScene({ answer: "[Django]: [SILENT]" });
+  silent.conversation.hear("addressed", message("10"));
+  const ambient = createScene({ answer: "" });
+  ambient.conversation.hear("ambient", message("10"));
+  await nextTask();
+  assert.deepEqual([...silent.posted, ...ambient.posted], []);
 });

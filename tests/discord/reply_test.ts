@@ -13,19 +13,19 @@ const OPTIONS: ReplyOptions = {
 const HEADER = "[CONTEXTO EN TIEMPO REAL — DISCORD]";
 
 function contents(answer: string, more: Partial<ReplyOptions> = {}): string[] {
-  return planReply(answer, { ...OPTIONS, ...more }).map(({ content }) => content);
+  return planReply(answer, { ...OPTIONS, ...more }).parts.map(({ content }) => content);
 }
 
 Deno.test("planReply() replies to the message with the first part alone, and numbers its nonces", () => {
-  const parts = planReply(`${"a ".repeat(1500)}`, OPTIONS);
+  const { parts } = planReply(`${"a ".repeat(1500)}`, OPTIONS);
   assert.deepEqual(parts.map(({ replyTo, nonce }) => [replyTo, nonce]), [["900", "900-0"], [undefined, "900-1"]]);
-  assert.deepEqual(planReply("Hola", { ...OPTIONS, replyTo: undefined }), [
+  assert.deepEqual(planReply("Hola", { ...OPTIONS, replyTo: undefined }).parts, [
     { content: "Hola", replyTo: undefined, nonce: "900-0" },
   ]);
 });
 
 Deno.test("planReply() makes nonces of 25 characters at most of any seed, the same for a retry", () => {
-  const nonce = (nonceSeed: string) => planReply("Hola", { ...OPTIONS, nonceSeed })[0]?.nonce ?? "";
+  const nonce = (nonceSeed: string) => planReply("Hola", { ...OPTIONS, nonceSeed }).parts[0]?.nonce ?? "";
   assert.equal(nonce("18446744073709551615"), "18446744073709551615-0");
   for (const seed of ["", "900:edited", "9".repeat(21), "x".repeat(500)]) {
     assert.match(nonce(seed), /^h[0-9a-z]{1,13}-0$/);
@@ -138,7 +138,7 @@ Deno.test("planReply() says nothing of a cut when just everything fits", () => {
 Deno.test("planReply() gives only messages that Discord takes, for any answer", () => {
   const long = fc.tuple(hostile, fc.nat(3000)).map(([text, times]) => text.repeat(times).slice(0, 30_000));
   fc.assert(fc.property(fc.oneof(hostile, long), fc.integer({ min: 1, max: 4 }), (answer, mostMessages) => {
-    const parts = planReply(answer, { ...OPTIONS, mostMessages });
+    const { parts } = planReply(answer, { ...OPTIONS, mostMessages });
     assert.ok(parts.length <= mostMessages);
     assert.equal(new Set(parts.map(({ nonce }) => nonce)).size, parts.length);
     for (const { content, nonce } of parts) {
