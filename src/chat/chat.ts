@@ -1,4 +1,4 @@
-import type { CognitiveMode, Role, Usage } from "../core/types.ts";
+import type { CognitiveMode, Image, Role, Usage } from "../core/types.ts";
 import { RECALLED_KINDS } from "../memory/recall.ts";
 
 /** Somebody says something. */
@@ -9,6 +9,8 @@ export interface ChatRequest {
   readonly role: Role;
   /** What the caller sees around it, such as the messages of a channel; data of others. */
   readonly context?: string | undefined;
+  /** Pictures that go with the message. */
+  readonly images?: readonly Image[] | undefined;
   readonly user?: { readonly id: string; readonly name: string } | undefined;
   readonly signal: AbortSignal;
 }

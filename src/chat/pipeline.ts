@@ -6,21 +6,20 @@ import { cutText, printable } from "../core/format.ts";
 import { Turns } from "../core/turns.ts";
 import { detectLanguage, type Language } from "../core/language.ts";
 import { roughTokens } from "../core/tokens.ts";
-import type { GenerateRequest, Message, ModelResponse, StreamItem } from "../core/types.ts";
+import type { GenerateRequest, ModelResponse, StreamItem } from "../core/types.ts";
 import type { Memory, Turn } from "../memory/memory.ts";
 import { RECALL_TOKENS, type Recalled } from "../memory/recall.ts";
 import { queryTerms } from "../memory/terms.ts";
 import type { WorkingMessage } from "../memory/working.ts";
-import { planChat } from "../router/chain.ts";
 import type { Router } from "../router/router.ts";
 import type { Chat, ChatAnswer, ChatItem, ChatRequest } from "./chat.ts";
+import { Drafts, nextDraft } from "./drafts.ts";
 import { chooseMemories, type Mode, MODES, nameSources, tellMemories } from "./modes.ts";
-import { fitPrompt, layOut, type PromptParts } from "./prompt.ts";
+import { layOut, type PromptParts } from "./prompt.ts";
 import { quoteName } from "./quote.ts";
 import { withoutWord } from "./silence.ts";
 import { VisibleAnswer } from "./visible.ts";
 import type { WebResult, WebSearch } from "./web_search.ts";
-import { lettersFor, lettersOf, TokenRatios } from "./window.ts";
 
 export interface PipelineOptions {
   readonly router: Pick<Router, "generate" | "stream" | "snapshot">;
@@ -64,12 +63,8 @@ type Ask = (request: GenerateRequest) => AsyncIterable<StreamItem>;
 /** Letters of a message, and of its answer, that are kept as long as a conversation goes on, and for good. */
 const SAID_LETTERS = 16_000;
 const KEPT_LETTERS = 4000;
-/** Share of a prompt that rules and history may take up, so that there is room for a message and its notes. */
-const HISTORY_SHARE = 0.75;
 /** A question with fewer words to look for is about what was asked before. */
 const LEAST_TERMS = 2;
-/** An estimate that was wrong once is not trusted to the last token a second time. */
-const SECOND_TRY = 0.7;
 
 /**
  * From a message to its answer: recall, prompt, model, what a reader may see of it, memory. One message of a
@@ -78,10 +73,11 @@ const SECOND_TRY = 0.7;
 export class Pipeline implements Chat {
   readonly #options: PipelineOptions;
   readonly #turns = new Turns("Too many messages wait in this conversation already");
-  readonly #ratios = new TokenRatios();
+  readonly #drafts: Drafts;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
+    this.#drafts = new Drafts(() => options.router.snapshot);
   }
 
   async prepare(): Promise<void> {
@@ -218,10 +214,7 @@ export class Pipeline implements Chat {
     return { silent, content: text, response, history, recalled, web };
   }
 
-  /**
-   * Asks with a prompt that fits the model's window; once more with one that fits the smallest window of all, when it was
-   * too long for whoever is left.
-   */
+  /** Asks with one draft after the other, until one leads to an answer. */
   async *#ask(
     request: ChatRequest,
     grounds: Grounds,
@@ -229,23 +222,24 @@ export class Pipeline implements Chat {
     onAsk: (parts: PromptParts) => void,
   ): AsyncGenerator<StreamItem, void, void> {
     const { conversation_id, role, signal } = request;
-    const fittings = this.#fit(request, grounds);
-    for (const [index, parts] of fittings.entries()) {
-      onAsk(parts);
-      const messages = layOut(parts);
+    const drafts = this.#drafts.of(partsOf(request, grounds), role);
+    for (let draft = drafts[0]; draft;) {
+      onAsk(draft);
+      const messages = layOut(draft);
       let begun = false;
       try {
         for await (const item of ask({ messages, role, conversation_id, signal })) {
           begun = true;
           if (item.type === "done") {
-            this.#learnRatio(item.response, messages);
-            if (index === 0) this.#shorten(request, grounds);
+            this.#drafts.learn(item.response, messages);
+            if (draft === drafts[0]) this.#shorten(request, grounds);
           }
           yield item;
         }
         return;
       } catch (error) {
-        if (begun || index === fittings.length - 1 || !isTooLong(error)) throw error;
+        draft = begun ? undefined : nextDraft(drafts, draft, error);
+        if (!draft) throw error;
       }
     }
   }
@@ -255,37 +249,11 @@ export class Pipeline implements Chat {
    * would have every prompt from then on begin differently.
    */
   #shorten(request: ChatRequest, grounds: Grounds): void {
-    const parts = partsOf({ ...request, message: "", context: undefined }, {
-      ...grounds,
-      recalled: [],
-      web: undefined,
-    });
-    const { history } = fitPrompt(parts, this.#lettersOf(request, grounds, HISTORY_SHARE).first);
-    if (history.length === grounds.turn.history.length) return;
-    this.#options.memory.working.keepLast(request.conversation_id, history.length);
-  }
-
-  /** The prompt as it fits the first choice, and, where that is shorter, every model that may answer. */
-  #fit(request: ChatRequest, grounds: Grounds): PromptParts[] {
-    const parts = partsOf(request, grounds);
-    const letters = this.#lettersOf(request, grounds, 1);
-    const [first, second] = [fitPrompt(parts, letters.first), fitPrompt(parts, letters.smallest)];
-    const shorter = second !== parts && lettersOf(layOut(second)) < lettersOf(layOut(first));
-    return shorter ? [first, second] : [first];
-  }
-
-  /** Letters that a prompt may have for the first choice, and for the smallest window of all that may answer. */
-  #lettersOf({ role }: ChatRequest, { turn }: Grounds, share: number): { first: number; smallest: number } {
-    const { models, profile } = this.#options.router.snapshot;
-    const candidates = planChat(models, profile, role);
-    const least = Math.min(...candidates.map(({ contextTokens }) => contextTokens)) * SECOND_TRY;
-    const { ref = "", contextTokens = least } = candidates[0] ?? {};
-    const letters = (window: number) => lettersFor(window, this.#ratios.of(ref), turn.history.length + 2) * share;
-    return { first: letters(contextTokens), smallest: letters(least) };
-  }
-
-  #learnRatio({ provider, model, usage }: ModelResponse, messages: readonly Message[]): void {
-    this.#ratios.learn(`${provider}/${model}`, messages, usage);
+    const { role, conversation_id } = request;
+    const bare = { ...request, message: "", context: undefined, images: [] };
+    const lasting = this.#drafts.lastingHistory(partsOf(bare, { ...grounds, recalled: [], web: undefined }), role);
+    if (lasting === grounds.turn.history.length) return;
+    this.#options.memory.working.keepLast(conversation_id, lasting);
   }
 
   /** Remembers what was said, and the answer if there is one, as long as the conversation goes on. */
@@ -341,11 +309,12 @@ async function* asWhole(router: PipelineOptions["router"], request: GenerateRequ
   yield { type: "done", response };
 }
 
-function partsOf({ message, user, context }: ChatRequest, grounds: Grounds): PromptParts {
-  const { mode, language, prompts, turn: { history }, recalled, web } = grounds;
+function partsOf({ message, user, context, images = [] }: ChatRequest, grounds: Grounds): PromptParts {
+  const { mode: { open }, language, prompts, turn: { history }, recalled, web } = grounds;
   const name = user === undefined ? "" : quoteName(user.name);
-  const notes = { now: new Date(), speaker: name === "" ? undefined : name, recalled, open: mode.open, web, context };
-  return { prompts, language, history, message, notes };
+  const speaker = name === "" ? undefined : name;
+  const notes = { now: new Date(), speaker, recalled, open, web, context, unseen: 0 };
+  return { prompts, language, history, message, images, notes };
 }
 
 /** What a message is about: its own words, or, when there are hardly any, those of the message before too. */
@@ -373,11 +342,6 @@ function describeAnswer(request: ChatRequest, said: Said, latency_ms: number): C
     cost_usd: response ? response.cost_usd : 0,
     latency_ms,
   };
-}
-
-function isTooLong(error: unknown): boolean {
-  return error instanceof NoAnswerError &&
-    (error.kind === "context_length" || error.attempts.some(({ error_kind }) => error_kind === "context_length"));
 }
 
 /** Why there is no answer, for the events: a kind or a name, never what was said. */

@@ -1,7 +1,7 @@
 import type { Prompts, Texts } from "../config/prompts.ts";
 import type { Language } from "../core/language.ts";
 import { once } from "../core/once.ts";
-import type { Message } from "../core/types.ts";
+import type { Image, Message } from "../core/types.ts";
 import type { Recalled } from "../memory/recall.ts";
 import { lastMessages, type WorkingMessage } from "../memory/working.ts";
 import { defuse, quoteLines } from "./quote.ts";
@@ -14,6 +14,8 @@ export interface PromptParts {
   readonly language: Language;
   readonly history: readonly WorkingMessage[];
   readonly message: string;
+  /** Pictures that go with the message. */
+  readonly images: readonly Image[];
   readonly notes: Notes;
 }
 
@@ -29,6 +31,8 @@ export interface Notes {
   readonly web: readonly WebResult[] | null | undefined;
   /** What the caller sees around it; with it the agent may keep silent. */
   readonly context: string | undefined;
+  /** How many pictures came with the message that the model is not sent. */
+  readonly unseen: number;
 }
 
 /**
@@ -36,11 +40,12 @@ export interface Notes {
  * persona and rules, which never change; what was said, to which is only added; and in the last message, with what is
  * asked, everything that changes each time.
  */
-export function layOut({ prompts, language, history, message, notes }: PromptParts): Message[] {
+export function layOut({ prompts, language, history, message, images, notes }: PromptParts): Message[] {
+  const content = defuse(`${writeNotes(prompts.texts, language, notes)}\n${message}`);
   return [
     { role: "system", content: `${prompts.persona}\n\n${prompts.rules}` },
     ...history.map(({ role, content }): Message => ({ role, content: defuse(content) })),
-    { role: "user", content: defuse(`${writeNotes(prompts.texts, language, notes)}\n${message}`) },
+    { role: "user", content, ...(images.length > 0 && { images }) },
   ];
 }
 
@@ -82,7 +87,7 @@ function shortenMiddle(text: string, letters: number): string {
 }
 
 function writeNotes(texts: Texts, language: Language, notes: Notes): string {
-  const { now, speaker, recalled, open, web, context } = notes;
+  const { now, speaker, recalled, open, web, context, unseen } = notes;
   return [
     texts.notes_begin,
     texts.now.replace("{date}", () => formatMoment(now, language)),
@@ -92,6 +97,7 @@ function writeNotes(texts: Texts, language: Language, notes: Notes): string {
     ...(web === null ? [texts.web_failed] : []),
     ...(web ?? []).flatMap(({ url, title, text }) => [texts.web, quoteLines([url, title, text].join("\n"))]),
     ...(context === undefined ? [] : [texts.context, quoteLines(context), texts.may_keep_silent]),
+    ...(unseen > 0 ? [texts.unseen.replace("{count}", () => String(unseen))] : []),
     texts.notes_end,
   ].join("\n");
 }

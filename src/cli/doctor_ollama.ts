@@ -4,7 +4,7 @@ import { formatBytes, formatDuration } from "../core/format.ts";
 import { CHAT_ROLES, type ModelRef, type Role } from "../core/types.ts";
 import { isOllamaCloudName } from "../core/cloud_name.ts";
 import { sameModel } from "../providers/ollama_models.ts";
-import type { ModelInfo, Provider, ProviderHealth } from "../providers/provider.ts";
+import type { ModelDetails, ModelInfo, Provider, ProviderHealth } from "../providers/provider.ts";
 import { type Candidate, planChat, planEmbedding } from "../router/chain.ts";
 import { CallDeadline } from "../router/deadline.ts";
 import { isRefusal, providerOf, type RouterSnapshot } from "../router/snapshot.ts";
@@ -152,7 +152,7 @@ async function* checkModel(
   } else {
     const size = entry.sizeBytes === null ? "" : `, ${formatBytes(entry.sizeBytes)}`;
     yield ok(name, `pulled${size}`);
-    yield await checkContext(subject, candidate, entry);
+    yield* await checkDetails(subject, candidate, entry);
   }
 }
 
@@ -167,17 +167,32 @@ function whereOf({ origin }: Provider): string {
   return isLoopback(hostname) ? "" : ` (on ${hostname})`;
 }
 
-async function checkContext(
-  subject: OllamaSubject,
-  { ref, model, contextTokens }: Candidate,
-  { loadedContextTokens: loaded }: ModelInfo,
-): Promise<Finding> {
-  const name = `context of ${ref}`;
+async function checkDetails(subject: OllamaSubject, candidate: Candidate, info: ModelInfo): Promise<Finding[]> {
+  const { ref, model } = candidate;
   const details = await answerOf(subject, async (signal) => await subject.provider.describeModel?.(model, signal));
   if (details instanceof ProviderError) {
-    return warn(name, details.message, details.remedy ?? "Pull the model again, or update Ollama.");
+    const remedy = details.remedy ?? "Pull the model again, or update Ollama.";
+    return [warn(`context of ${ref}`, details.message, remedy)];
   }
-  const most = details?.maxContextTokens ?? null;
+  const sight = details ? checkSight(candidate, details) : undefined;
+  return [checkContext(candidate, info, details?.maxContextTokens ?? null), ...(sight ? [sight] : [])];
+}
+
+/** Undefined when models.json and Ollama agree on it. */
+function checkSight({ ref, sees, chats }: Candidate, { capabilities }: ModelDetails): Finding | undefined {
+  const could = capabilities.includes("vision");
+  if (!chats || could === sees) return undefined;
+  const name = `pictures for ${ref}`;
+  if (could) return ok(name, 'it sees pictures, and gets them with "vision": true in config/models.json');
+  return warn(name, "config/models.json says that it sees pictures, and Ollama that it does not", 'Take "vision" out.');
+}
+
+function checkContext(
+  { ref, contextTokens }: Candidate,
+  { loadedContextTokens: loaded }: ModelInfo,
+  most: number | null,
+): Finding {
+  const name = `context of ${ref}`;
   if (most !== null && contextTokens > most) {
     const detail = `${contextTokens} tokens are configured, and the model takes ${most} at most`;
     return warn(name, detail, `Set its "context" to ${most} or less in config/models.json.`);

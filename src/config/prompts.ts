@@ -30,6 +30,7 @@ const textsSchema = z.strictObject({
   episode: line,
   web: line,
   web_failed: line,
+  unseen: line,
   remembered: line,
   perhaps_remembered: line,
   nothing_remembered: line,

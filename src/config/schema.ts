@@ -32,6 +32,9 @@ const modelSchema = z.strictObject({
   embeddings: z.boolean().exactOptional().meta({
     description: "true for a model that makes vectors and does not chat",
   }),
+  vision: z.boolean().exactOptional().meta({
+    description: "true for a model that sees pictures; no other is sent any",
+  }),
   usd_per_million: priceSchema.exactOptional(),
 }).meta({ description: "one model of the provider" });
 

@@ -1,4 +1,5 @@
 import type { Context, MiddlewareHandler } from "hono";
+import { asRecord } from "../providers/json.ts";
 import { HttpError } from "./errors.ts";
 
 /** What a body may take. */
@@ -110,6 +111,20 @@ function requireShallow(text: string): void {
       }
     } else if (code === 0x7d || code === 0x5d) depth--; // } ]
   }
+}
+
+/**
+ * Refuses a body, read already, that is larger than `maxBytes` without its `images`: they alone are a reason for a larger
+ * one. Goes behind `jsonBody`.
+ */
+export function smallWithoutImages(maxBytes: number): MiddlewareHandler {
+  return async ({ req }, next) => {
+    if (Number(req.header("content-length") ?? Infinity) > maxBytes) {
+      const rest = JSON.stringify({ ...asRecord(await req.json()), images: undefined });
+      if (new TextEncoder().encode(rest).length > maxBytes) throw tooLarge(maxBytes);
+    }
+    await next();
+  };
 }
 
 function tooLarge(maxBytes: number): HttpError {

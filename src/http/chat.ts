@@ -2,15 +2,19 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Chat, ChatAnswer, ChatItem, ChatRequest } from "../chat/chat.ts";
 import { chatAnswerSchema, chatRequestSchema } from "./chat_schema.ts";
-import { answers, bodyOf, createApi } from "./context.ts";
+import { smallWithoutImages } from "./body.ts";
+import { answers, bodyOf, createApi, MAX_BYTES } from "./context.ts";
 import { describeError } from "./errors.ts";
 import { EVENT_STREAM, toByteStream } from "./sse.ts";
+
+const body = bodyOf(chatRequestSchema, "images");
 
 const chatRoute = createRoute({
   method: "post",
   path: "/api/chat",
   summary: "Say something to the agent; with `stream: true` its answer comes as it is made",
-  ...bodyOf(chatRequestSchema),
+  ...body,
+  middleware: [...body.middleware, smallWithoutImages(MAX_BYTES.ordinary)],
   responses: {
     ...answers(chatAnswerSchema, "the answer"),
     200: {

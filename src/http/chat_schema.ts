@@ -2,6 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { SOURCE_KINDS } from "../chat/chat.ts";
 import { printable } from "../core/format.ts";
 import { CHAT_ROLES, COGNITIVE_MODES } from "../core/types.ts";
+import { NO_IMAGE, readImage } from "./image.ts";
 
 /** Shapes of `/api/chat`. */
 
@@ -25,6 +26,16 @@ const modeSchema = z.union(
   "it must be 1, 2 or 3",
 );
 
+/** Pictures of one message: each takes a model's window like hundreds of words. */
+const MOST_IMAGES = 8;
+
+const imageSchema = z.string().transform((url, context) => {
+  const image = readImage(url);
+  if (image) return image;
+  context.addIssue(NO_IMAGE);
+  return z.NEVER;
+}).openapi({ type: "string", example: "data:image/png;base64,…" });
+
 export const chatRequestSchema = z.strictObject({
   message: saying,
   conversation_id: conversationIdSchema.optional().openapi({ description: "default: a new one" }),
@@ -34,6 +45,9 @@ export const chatRequestSchema = z.strictObject({
   role: z.enum(CHAT_ROLES).default("identity_core").openapi({ description: "whose model answers" }),
   context: z.string().optional().openapi({
     description: "what the caller sees around the message; the agent may talk about it, and may keep silent",
+  }),
+  images: z.array(imageSchema).max(MOST_IMAGES).default([]).openapi({
+    description: "pictures that go with the message; a model that sees none is told how many there are",
   }),
   user: z.strictObject({
     id: lineSchema(200).openapi({ description: "stays the same when the name changes" }),

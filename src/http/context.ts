@@ -6,7 +6,7 @@ import { jsonBody } from "./body.ts";
 import { errorSchema } from "./schemas.ts";
 
 /** Largest body in bytes; images of a chat completion need more than anything else does. */
-const MAX_BYTES = { ordinary: 1024 * 1024, images: 16 * 1024 * 1024 };
+export const MAX_BYTES = { ordinary: 1024 * 1024, images: 16 * 1024 * 1024 };
 /** Longest time a body may take to arrive. */
 const MAX_BODY_MS = 10_000;
 

@@ -104,6 +104,7 @@ function describeStatus({ router, seal }: Program) {
     sealed: seal.sealed,
     chain: [...profile.chain],
     roles: firstChoices(router),
+    vision: CHAT_ROLES.filter((role) => planChat(models, profile, role)[0]?.sees),
     providers: Object.fromEntries(providers),
   };
 }
@@ -140,7 +141,8 @@ function describeConfig({ config: { source, models }, router }: Program) {
     profiles,
     models: Object.entries(models.providers).flatMap(([id, { type, models: listed }]) =>
       Object.keys(listed).map((name) => {
-        const { contextTokens = 0, chats = true, price = null } = findModel(models, `${id}/${name}`) ?? {};
+        const { contextTokens = 0, chats = true, sees = false, price = null } = findModel(models, `${id}/${name}`) ??
+          {};
         const usd = price && { input: price.input, output: price.output };
         return {
           ref: `${id}/${name}`,
@@ -148,6 +150,7 @@ function describeConfig({ config: { source, models }, router }: Program) {
           type,
           context: contextTokens,
           embeddings: !chats,
+          vision: sees,
           usd_per_million: usd,
         };
       })

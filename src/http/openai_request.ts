@@ -2,6 +2,7 @@ import { quote } from "../config/words.ts";
 import type { GenerateRequest, Image, Message, Role, Sampling, Think, ToolCall } from "../core/types.ts";
 import { CHAT_ROLES } from "../core/types.ts";
 import { HttpError } from "./errors.ts";
+import { NO_IMAGE, readImage } from "./image.ts";
 import type { ChatRequest } from "./openai_schema.ts";
 
 type OpenAiMessage = ChatRequest["messages"][number];
@@ -84,14 +85,10 @@ function toUserMessage({ content }: Extract<OpenAiMessage, { role: "user" }>, pa
   return { role: "user", content: texts.join("\n"), ...(images.length > 0 && { images }) };
 }
 
-/** Only what the request carries: an address would have to be fetched, and this server fetches nothing for anybody. */
 function toImage(url: string, param: string): Image {
-  const [, type, data] = /^data:(image\/(?:png|jpeg|jpg|gif|webp));base64,([A-Za-z0-9+/]+={0,2})$/i.exec(url) ?? [];
-  if (type !== undefined && data !== undefined) return { mime_type: type.toLowerCase(), data };
-  throw new HttpError(400, "An image has to be in the request, as PNG, JPEG, GIF or WebP: data:image/png;base64,…", {
-    code: "invalid_value",
-    param,
-  });
+  const image = readImage(url);
+  if (image) return image;
+  throw new HttpError(400, NO_IMAGE, { code: "invalid_value", param });
 }
 
 function toToolCall({ id, function: { name, arguments: text } }: OpenAiToolCall, param: string): ToolCall {

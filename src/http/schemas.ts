@@ -59,6 +59,7 @@ export const routerStatusSchema = z.object({
   sealed: z.boolean(),
   chain: z.array(z.string()),
   roles: z.record(z.string(), z.string().nullable()).openapi({ description: "the first choice of each role" }),
+  vision: z.array(z.string()).openapi({ description: "roles whose first choice sees pictures" }),
   providers: z.record(z.string(), laneSchema),
 }).openapi("RouterStatus");
 
@@ -83,6 +84,7 @@ export const modelsConfigSchema = z.object({
     type: z.enum(PROVIDER_TYPES),
     context: z.number(),
     embeddings: z.boolean(),
+    vision: z.boolean(),
     usd_per_million: z.object({ input: z.number(), output: z.number() }).nullable(),
   })),
 }).openapi("ModelsConfig");

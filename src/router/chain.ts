@@ -20,6 +20,8 @@ export interface Candidate {
   readonly contextTokens: number;
   /** False for a model that only makes vectors. */
   readonly chats: boolean;
+  /** Whether it may be sent pictures. */
+  readonly sees: boolean;
   /** `null` when models.json has none; all zero for models of this machine. */
   readonly price: Price | null;
 }
@@ -70,7 +72,8 @@ export function findModel(models: ModelsConfig, ref: ModelRef): Candidate | unde
   const settings = provider.models[parts.model];
   if (!settings) return undefined;
   const price = settings.usd_per_million ?? (provider.type === "ollama" ? FREE : null);
-  return { ref, ...parts, contextTokens: settings.context, chats: !settings.embeddings, price };
+  const { context: contextTokens, embeddings = false, vision: sees = false } = settings;
+  return { ref, ...parts, contextTokens, chats: !embeddings, sees, price };
 }
 
 /** References of `profile` that would run outside the local network. */

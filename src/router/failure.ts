@@ -17,7 +17,7 @@ export interface FailureFacts {
 export function explainFailure({ attempts, partial, cause, retryInMs }: FailureFacts): NoAnswerError {
   const kind = cause?.kind ?? commonKind(attempts);
   const lines = describeAttempts(attempts);
-  return new NoAnswerError([headline(kind, partial), ...lines].join("\n"), {
+  return new NoAnswerError([headline(kind, { partial, cause }), ...lines].join("\n"), {
     kind,
     attempts,
     remedy: remedyFor(kind, retryInMs),
@@ -26,7 +26,7 @@ export function explainFailure({ attempts, partial, cause, retryInMs }: FailureF
   });
 }
 
-function headline(kind: ErrorKind, partial: boolean): string {
+function headline(kind: ErrorKind, { partial, cause }: Pick<FailureFacts, "partial" | "cause">): string {
   if (partial) return "The answer broke off: what was shown is not complete";
   switch (kind) {
     case "aborted":
@@ -34,7 +34,7 @@ function headline(kind: ErrorKind, partial: boolean): string {
     case "content_filter":
       return "The model's provider refused the content";
     case "bad_request":
-      return "The provider refused the request";
+      return cause ? "The provider refused the request" : "No model can take the request";
     case "context_length":
       return "The prompt is too large for every model that may answer";
     default:

@@ -1,7 +1,7 @@
 import { isOllamaCloudName } from "../core/cloud_name.ts";
 import { formatWait } from "../core/format.ts";
 import { surelyExceeds } from "../core/tokens.ts";
-import type { ErrorKind } from "../core/types.ts";
+import type { ErrorKind, Message } from "../core/types.ts";
 import type { Call } from "./call.ts";
 import type { Candidate } from "./chain.ts";
 import type { Lane } from "./lane.ts";
@@ -35,6 +35,17 @@ export function checkChoice(call: Call, candidate: Candidate): Obstacle | undefi
   return { kind: "egress_denied", reason, remedy: RUN_LOCALLY, nature: "setup" };
 }
 
+function hasImages(message: Message): boolean {
+  return message.role === "user" && (message.images?.length ?? 0) > 0;
+}
+
+const BLIND: Obstacle = {
+  kind: "bad_request",
+  reason: "There are pictures, and models.json does not say that this model sees any",
+  remedy: 'If it does, add "vision": true to it.',
+  nature: "now",
+};
+
 /** Why a provider cannot be asked right now. */
 export function checkLane(lane: Lane): Obstacle | undefined {
   if (!lane.breaker.passable) return describeOpenBreaker(lane);
@@ -44,7 +55,8 @@ export function checkLane(lane: Lane): Obstacle | undefined {
 }
 
 /** Why a candidate cannot take the prompt of the call at any time. Texts to embed need not fit together. */
-export function checkFit({ prompt }: Call, { contextTokens, chats }: Candidate): Obstacle | undefined {
+export function checkFit({ prompt }: Call, { contextTokens, chats, sees }: Candidate): Obstacle | undefined {
+  if (!sees && prompt.some(hasImages)) return BLIND;
   if (!chats || !surelyExceeds(prompt, contextTokens)) return undefined;
   return { kind: "context_length", reason: `The prompt cannot fit into ${contextTokens} tokens`, nature: "now" };
 }

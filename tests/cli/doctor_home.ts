@@ -28,7 +28,7 @@ export function modelsOf(origin: string, changes: Record<string, unknown> = {}):
         base_url: origin,
         models: {
           "llama3.2": { context },
-          "qwen3.5:2b": { context },
+          "qwen3.5:2b": { context, vision: true },
           "gpt-oss:20b-cloud": { context },
           "embeddinggemma": { context, embeddings: true },
         },

@@ -191,6 +191,16 @@ Deno.test("doctor compares the configured context with the model's largest and w
   assert.match(loaded.detail, /4096 .*2048.* loads the model anew/);
 });
 
+Deno.test("doctor says where models.json and Ollama do not agree on whether a model sees", async () => {
+  const models = [{ name: "llama3.2", capabilities: ["completion", "vision"] }, { name: "qwen3.5:2b" }];
+  await using ollama = startFakeOllama({ models });
+  const findings = await diagnose({ models: modelsOf(ollama.origin) });
+  const could = find(findings, "pictures for home/llama3.2");
+  assert.equal(could.status, "ok");
+  assert.match(could.detail, /"vision": true/);
+  assert.equal(find(findings, "pictures for home/qwen3.5:2b").status, "warn");
+});
+
 Deno.test("doctor misses a key only when the cloud is asked for and the profile needs it", async () => {
   await using ollama = startGoodOllama();
   const models = modelsOf(ollama.origin);

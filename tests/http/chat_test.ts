@@ -216,6 +216,10 @@ const REFUSED: readonly (readonly [object, string | undefined])[] = [
   [{ message: "Hola", user: { id: "1", name: "Ana", admin: true } }, "user"],
   [{ message: "Hola", stream: "yes" }, "stream"],
   [{ message: "Hola", model: "first/llama3.2" }, undefined],
+  [{ message: "Hola", images: "data:image/png;base64,aGk=" }, "images"],
+  [{ message: "Hola", images: ["data:image/png;base64,aGk=", "https://example.com/a.png"] }, "images[1]"],
+  [{ message: "Hola", images: ["data:text/plain;base64,aGk="] }, "images[0]"],
+  [{ message: "Hola", images: Array(9).fill("data:image/png;base64,aGk=") }, "images"],
 ];
 
 Deno.test("POST /api/chat refuses what makes no sense, names the place, and asks nobody", async () => {

@@ -113,6 +113,7 @@ Deno.test("GET /api/models/config tells profiles and models as models.json has t
       type: "ollama",
       context: 8192,
       embeddings: false,
+      vision: false,
       usd_per_million: { input: 1, output: 2 },
     },
     {
@@ -121,6 +122,7 @@ Deno.test("GET /api/models/config tells profiles and models as models.json has t
       type: "ollama",
       context: 2048,
       embeddings: true,
+      vision: false,
       usd_per_million: { input: 0, output: 0 }, // it runs on this machine
     },
   ]);

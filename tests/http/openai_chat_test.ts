@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { startApi } from "../support/api.ts";
+import { startApi, withVision } from "../support/api.ts";
 import {
   bodySeen,
   type ChatParams,
@@ -92,7 +92,7 @@ Deno.test("POST /v1/chat/completions hands every role of a conversation on", asy
 });
 
 Deno.test("POST /v1/chat/completions hands images on as base64", async () => {
-  await using api = await startApi();
+  await using api = await startApi({ change: withVision("llama3.2") });
   const image = (url: string) => ({ type: "image_url", image_url: { url, detail: "low" } }) as const;
   await complete(connectClient(api), {
     messages: [{

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Api, startApi } from "../support/api.ts";
+import { type Api, startApi, withVision } from "../support/api.ts";
 import { captureLog } from "../support/captured_log.ts";
 import type { Behaviour } from "../support/fake_behaviour.ts";
 
@@ -109,7 +109,7 @@ Deno.test("POST /v1/chat/completions repeats nothing of a request that failed, n
   using log = captureLog();
   for (const failure of FAILURES) {
     for (const stream of [false, true]) {
-      await using api = await startApi(); // each with closed breakers
+      await using api = await startApi({ change: withVision("llama3.2", "small") }); // each with closed breakers
       api.first.always(failure);
       api.second.always(failure);
       const response = await api.send("POST", PATH, { ...SPOKEN, stream });
@@ -126,7 +126,7 @@ Deno.test("POST /v1/chat/completions repeats nothing of a request that failed, n
 
 Deno.test("POST /v1/chat/completions logs nothing of what is answered, whole or broken off", async () => {
   using log = captureLog();
-  await using api = await startApi();
+  await using api = await startApi({ change: withVision("llama3.2", "small") });
   for (const stream of [false, true]) {
     api.first.next({ kind: "answer", tokens: [MARKER], thinking: [MARKER] });
     const response = await api.send("POST", PATH, { ...SPOKEN, stream });

@@ -109,6 +109,7 @@ Deno.test("findModel() ends the provider at the first slash and brings context a
     provider: "groq",
     model: "openai/gpt-oss-120b",
     chats: true,
+    sees: false,
     contextTokens: 131072,
     price: GROQ_PRICE,
   });

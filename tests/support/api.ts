@@ -87,6 +87,17 @@ export async function startApi(options: ApiOptions = {}): Promise<Api> {
   };
 }
 
+/** For `change`: models of these names see pictures. */
+export function withVision(...names: readonly string[]): (models: ApiModels) => ApiModels {
+  return (models) => {
+    const changed = structuredClone(models);
+    for (const provider of Object.values(changed.providers) as { models: Record<string, object> }[]) {
+      for (const name of names) if (provider.models[name]) Object.assign(provider.models[name], { vision: true });
+    }
+    return changed;
+  };
+}
+
 function modelsFor(first: string, second: string) {
   return {
     profile: "privacy_mode",
