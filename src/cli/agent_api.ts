@@ -5,13 +5,16 @@ import type { ApiCall } from "./chat_api.ts";
 import { readAll, requireOk } from "./chat_client.ts";
 
 const replySchema = z.object({ content: z.string(), silent: z.boolean() });
+const statusSchema = z.object({ vision: z.array(z.string()) });
+/** Whose model answers where none is named. */
+const ROLE = "identity_core";
 
 /** Longer than the API lets an answer take: whoever waits so long has lost the connection and does not know it. */
 const LONGEST_MS = 1_800_000;
 
 /** The agent behind its HTTP API, as the bot sees it. */
 export function createAgentApi(call: ApiCall, { longestMs = LONGEST_MS } = {}): AgentApi {
-  const ask = async (path: string, body: object, signal: AbortSignal) => {
+  const ask = async (path: string, body: object | undefined, signal: AbortSignal) => {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), longestMs);
     try {
@@ -30,6 +33,10 @@ export function createAgentApi(call: ApiCall, { longestMs = LONGEST_MS } = {}): 
       const { success, data } = replySchema.safeParse(parse(await ask("/api/chat", request, signal)));
       if (success) return data;
       throw new AgentError("What the API answered is no answer of this program", { exitCode: EXIT.unavailable });
+    },
+    async sees(signal) {
+      const { success, data } = statusSchema.safeParse(parse(await ask("/api/router/status", undefined, signal)));
+      return success && data.vision.includes(ROLE);
     },
     async clear(conversationId, signal) {
       await ask("/api/memory/working/clear", { conversation_id: conversationId }, signal);

@@ -12,16 +12,24 @@ export interface ApiReply {
   readonly pieces: AsyncIterable<string>;
 }
 
-/** Sends JSON to a path of the API. @throws AgentError when nobody answers; the reason of the signal */
-export type ApiCall = (path: string, body: object, signal: AbortSignal) => Promise<ApiReply>;
+/** Posts JSON to a path of the API, or asks for what is there. @throws AgentError when nobody answers; the reason of the signal */
+export type ApiCall = (path: string, body: object | undefined, signal: AbortSignal) => Promise<ApiReply>;
 
-const HEADERS = { "content-type": "application/json" };
+interface Sent {
+  readonly method: "GET" | "POST";
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | null;
+}
 
-/** Posts to an API within this process. */
+function toSend(body: object | undefined): Sent {
+  if (!body) return { method: "GET", headers: {}, body: null };
+  return { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+}
+
+/** Asks an API within this process. */
 export function createLocalCall(api: (request: Request) => Promise<Response>): ApiCall {
   return async (path, body, signal) => {
-    const request = { method: "POST", headers: HEADERS, body: JSON.stringify(body), signal };
-    const response = await api(new Request(`http://localhost${path}`, request));
+    const response = await api(new Request(`http://localhost${path}`, { ...toSend(body), signal }));
     return { status: response.status, pieces: response.body?.pipeThrough(new TextDecoderStream()) ?? none() };
   };
 }
@@ -34,7 +42,7 @@ export interface RemoteCallOptions {
 }
 
 /**
- * Posts to a running `serve`, past every proxy.
+ * Asks a running `serve`, past every proxy.
  * @throws AgentError (exit 77) when the sandbox does not allow that address
  */
 export function createRemoteCall({ origin, token, ledger }: RemoteCallOptions): ApiCall {
@@ -46,11 +54,12 @@ export function createRemoteCall({ origin, token, ledger }: RemoteCallOptions): 
     });
   }
   const send = createHttpSender(origin);
-  const headers = { ...HEADERS, ...(token !== undefined && { authorization: `Bearer ${token}` }) };
-  return async (path, body, signal) => {
-    const bytes = new TextEncoder().encode(JSON.stringify(body));
-    ledger.sent(origin, bytes.length);
-    const sending = send({ path, method: "POST", headers, body: bytes });
+  const authorization = token === undefined ? undefined : { authorization: `Bearer ${token}` };
+  return async (path, request, signal) => {
+    const { method, headers, body } = toSend(request);
+    const bytes = body === null ? null : new TextEncoder().encode(body);
+    ledger.sent(origin, bytes?.length ?? 0);
+    const sending = send({ path, method, headers: { ...headers, ...authorization }, body: bytes });
     const leave = () => void sending.cancel();
     signal.addEventListener("abort", leave, { once: true });
     try {

@@ -4,6 +4,8 @@ export interface AgentRequest {
   readonly conversation_id: string;
   readonly cognitive_mode: 1 | 2 | 3;
   readonly context?: string;
+  /** Pictures as `data:image/png;base64,…`. */
+  readonly images?: readonly string[];
   readonly user: { readonly id: string; readonly name: string };
 }
 
@@ -17,6 +19,8 @@ export interface AgentReply {
 export interface AgentApi {
   /** @throws AgentError when nothing can answer; the reason of the signal */
   chat(request: AgentRequest, signal: AbortSignal): Promise<AgentReply>;
+  /** Whether the model that answers sees pictures. @throws AgentError; the reason of the signal */
+  sees(signal: AbortSignal): Promise<boolean>;
   /** Ends a conversation: what was said in it is not remembered any longer. @throws AgentError */
   clear(conversationId: string, signal: AbortSignal): Promise<void>;
   /** Forgets every exchange with a person, for good. @throws AgentError */

@@ -7,7 +7,7 @@ import { withoutInvisible } from "./readable.ts";
 export interface AttachmentOptions {
   /** Of the conversation. */
   readonly language: Language;
-  /** Whether the model that will answer can see. */
+  /** Whether the model that will answer can see; images are fetched for no other. */
   readonly seesImages: boolean;
   /**
    * Fetches a file, no more of it than so many bytes. Rejects when it has more, or cannot be had. What it may reach is
@@ -17,17 +17,19 @@ export interface AttachmentOptions {
   readonly signal: AbortSignal;
   /** Bytes of a text file that is read. Default 100,000. */
   readonly fileBytes?: number;
-  /** Bytes of all text files together; smaller ones later in the list may still fit. Default 200,000. */
+  /** Bytes of all text files together. Default 200,000. */
   readonly totalBytes?: number;
-  /** Bytes of an image that is passed on. Default 10,000,000. */
+  /** Bytes of all images together. Default 10,000,000: as base64 they fit into a request. */
   readonly imageBytes?: number;
+  /** Images of one question. Default 4. */
+  readonly mostImages?: number;
 }
 
 /** What the model gets of a message's files. */
 export interface ReadAttachments {
-  /** Text files as quoted lines, then one line that names what is not shown. Goes behind the message; may be empty. */
+  /** Text files as quoted lines, a line that names the images, and one with what is not shown. May be empty. */
   readonly text: string;
-  /** Addresses of images, in their order; nothing of them has been fetched. */
+  /** Images as `data:image/png;base64,…`, in their order. */
   readonly images: readonly string[];
 }
 
@@ -37,6 +39,7 @@ type Obstacle = "kind" | "blind" | "large" | "together" | "encoding" | "unreacha
 interface Words {
   readonly quote: (name: string) => string;
   readonly file: string;
+  readonly shown: string;
   readonly notShown: string;
   readonly obstacles: Readonly<Record<Obstacle, string>>;
 }
@@ -45,9 +48,10 @@ const WORDS: Readonly<Record<Language, Words>> = {
   es: {
     quote: (name) => `«${name}»`,
     file: "Archivo adjunto",
+    shown: "Imágenes adjuntas:",
     notShown: "Archivos adjuntos que no puedes ver:",
     obstacles: {
-      kind: "no es texto ni imagen",
+      kind: "no es texto ni una imagen de las conocidas",
       blind: "no puedes ver imágenes",
       large: "demasiado grande",
       together: "demasiado grande junto con los demás",
@@ -58,9 +62,10 @@ const WORDS: Readonly<Record<Language, Words>> = {
   en: {
     quote: (name) => `“${name}”`,
     file: "Attached file",
+    shown: "Attached pictures:",
     notShown: "Attached files that you cannot see:",
     obstacles: {
-      kind: "neither text nor image",
+      kind: "neither text nor an image of a known kind",
       blind: "you cannot see images",
       large: "too large",
       together: "too large together with the others",
@@ -94,15 +99,26 @@ export function kindOf({ name, contentType }: MessageAttachment): "text" | "imag
   return TEXT_EXTENSIONS.has(extension) ? "text" : "other";
 }
 
-/** A file that is read, passed on, or neither. */
+/** A file that the model gets to see, or does not. */
 type Outcome =
-  | { readonly kind: "text"; readonly text: string; readonly bytes: number }
+  | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "image"; readonly url: string }
-  | { readonly kind: "skipped"; readonly obstacle: Obstacle };
+  | Skipped;
+
+interface Skipped {
+  readonly kind: "skipped";
+  readonly obstacle: Obstacle;
+}
+
+/** A file that is to be fetched. */
+interface Wanted {
+  readonly kind: "text" | "image";
+  readonly maxBytes: number;
+}
 
 /**
- * Decides what of a message's files the model gets, and fetches the texts, one after the other. A file that cannot be
- * had costs no answer: it is named with the others that are not shown.
+ * Decides what of a message's files the model gets, and fetches that, all at the same time. A file that cannot be had
+ * costs no answer: it is named with the others that are not shown.
  * @throws the reason of the signal, when it aborts
  */
 export async function readAttachments(
@@ -110,21 +126,40 @@ export async function readAttachments(
   options: AttachmentOptions,
 ): Promise<ReadAttachments> {
   const words = WORDS[options.language];
-  const [texts, images, skipped]: [string[], string[], string[]] = [[], [], []];
-  let room = options.totalBytes ?? 200_000;
-  for (const attachment of attachments) {
-    const name = words.quote(safeFileName(attachment.name));
-    const outcome = await read(attachment, room, options);
-    if (outcome.kind === "image") images.push(outcome.url);
-    else if (outcome.kind === "skipped") {
-      skipped.push(`${name} (${formatBytes(attachment.size)}, ${words.obstacles[outcome.obstacle]})`);
-    } else {
-      room -= outcome.bytes;
-      texts.push(`${words.file} ${name}:\n${quoteLines(outcome.text)}`);
-    }
+  const outcomes = await Promise.all(
+    planAll(attachments, options).map(async (plan, index) => {
+      const { url = "" } = attachments[index] ?? {};
+      return plan.kind === "skipped" ? plan : await read(url, plan, options);
+    }),
+  );
+  const [texts, images, seen, skipped]: [string[], string[], string[], string[]] = [[], [], [], []];
+  for (const [index, { name, size }] of attachments.entries()) {
+    const [outcome, quoted] = [outcomes[index], words.quote(safeFileName(name))];
+    if (outcome?.kind === "text") texts.push(`${words.file} ${quoted}:\n${quoteLines(outcome.text)}`);
+    else if (outcome?.kind === "image") {
+      images.push(outcome.url);
+      seen.push(quoted);
+    } else if (outcome) skipped.push(`${quoted} (${formatBytes(size)}, ${words.obstacles[outcome.obstacle]})`);
   }
-  const rest = skipped.length === 0 ? [] : [`${words.notShown} ${skipped.join(", ")}`];
-  return { text: [...texts, ...rest].join("\n\n"), images };
+  const list = (title: string, items: readonly string[]) => items.length === 0 ? [] : [`${title} ${items.join(", ")}`];
+  return { text: [...texts, ...list(words.shown, seen), ...list(words.notShown, skipped)].join("\n\n"), images };
+}
+
+/** Files take their room in the order they come in; smaller ones later in the list may still fit. */
+function planAll(attachments: readonly MessageAttachment[], options: AttachmentOptions): (Wanted | Skipped)[] {
+  const { fileBytes = 100_000, totalBytes = 200_000, imageBytes = 10_000_000, mostImages = 4 } = options;
+  const room = { text: totalBytes, image: imageBytes };
+  const most = { text: fileBytes, image: imageBytes };
+  let imagesLeft = mostImages;
+  return attachments.map((attachment): Wanted | Skipped => {
+    const kind = kindOf(attachment);
+    if (kind === "other") return skip("kind");
+    if (kind === "image" && !options.seesImages) return skip("blind");
+    if (attachment.size > most[kind]) return skip("large");
+    if (attachment.size > room[kind] || (kind === "image" && imagesLeft-- <= 0)) return skip("together");
+    room[kind] -= attachment.size;
+    return { kind, maxBytes: attachment.size };
+  });
 }
 
 /** UTF-16 units of a name that are looked at. */
@@ -135,20 +170,11 @@ function safeFileName(name: string): string {
   return quoteName(withoutInvisible(name.slice(0, NAME_LETTERS)).replace(/[«»“”]/g, '"'));
 }
 
-async function read(attachment: MessageAttachment, room: number, options: AttachmentOptions): Promise<Outcome> {
-  const { seesImages, imageBytes = 10_000_000, fileBytes = 100_000 } = options;
-  const { url, size } = attachment;
-  const kind = kindOf(attachment);
-  if (kind === "other") return skip("kind");
-  if (kind === "image") {
-    if (!seesImages) return skip("blind");
-    return size > imageBytes ? skip("large") : { kind: "image", url };
-  }
-  if (size > fileBytes) return skip("large");
-  return size > room ? skip("together") : await readText(url, Math.min(fileBytes, room), options);
-}
-
-async function readText(url: string, maxBytes: number, { download, signal }: AttachmentOptions): Promise<Outcome> {
+async function read(
+  url: string,
+  { kind, maxBytes }: Wanted,
+  { download, signal }: AttachmentOptions,
+): Promise<Outcome> {
   signal.throwIfAborted();
   let bytes: Uint8Array;
   try {
@@ -158,8 +184,21 @@ async function readText(url: string, maxBytes: number, { download, signal }: Att
     return skip("unreachable");
   }
   if (bytes.length > maxBytes) return skip("large"); // more than the message said
+  if (kind === "image") {
+    const type = imageTypeOf(bytes);
+    return type === undefined ? skip("kind") : { kind, url: `data:${type};base64,${bytes.toBase64()}` };
+  }
   const text = decode(bytes);
-  return text === undefined ? skip("encoding") : { kind: "text", text: withoutInvisible(text), bytes: bytes.length };
+  return text === undefined ? skip("encoding") : { kind, text: withoutInvisible(text) };
+}
+
+/** By its first bytes: what a message says of a file is whatever its author liked. */
+function imageTypeOf(bytes: Uint8Array): string | undefined {
+  const begin = String.fromCharCode(...bytes.subarray(0, 12));
+  if (begin.startsWith("\x89PNG\r\n")) return "image/png";
+  if (begin.startsWith("\xff\xd8\xff")) return "image/jpeg";
+  if (/^GIF8[79]a/.test(begin)) return "image/gif";
+  return begin.startsWith("RIFF") && begin.endsWith("WEBP") ? "image/webp" : undefined;
 }
 
 /** Undefined for what is not text in UTF-8, be it another encoding or a picture in disguise. */
@@ -172,6 +211,6 @@ function decode(bytes: Uint8Array): string | undefined {
   }
 }
 
-function skip(obstacle: Obstacle): Outcome {
+function skip(obstacle: Obstacle): Skipped {
   return { kind: "skipped", obstacle };
 }

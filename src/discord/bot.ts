@@ -5,7 +5,7 @@ import { cutText } from "../core/format.ts";
 import type { Log } from "../core/log.ts";
 import { Slots } from "../core/slots.ts";
 import type { AgentApi } from "./agent_api.ts";
-import { type AttachmentOptions, readAttachments } from "./attachments.ts";
+import { type AttachmentOptions, kindOf, readAttachments } from "./attachments.ts";
 import { ChannelBuffer } from "./buffer.ts";
 import { ambientCallMade, type ChannelState, heard, newChannel, spoke } from "./channel_state.ts";
 import { BOT_LINES } from "./bot_lines.ts";
@@ -287,9 +287,9 @@ export class DiscordBot implements DiscordEvents {
     });
     const label = scene.labelOf(author);
     const files = messages.flatMap(({ attachments }) => attachments);
-    const { download } = this.#options;
-    // The API takes no images yet.
-    const { text } = await readAttachments(files, { language, seesImages: false, download, signal });
+    const { api, download } = this.#options;
+    const seesImages = files.some((file) => kindOf(file) === "image") && await api.sees(signal);
+    const { text, images } = await readAttachments(files, { language, seesImages, download, signal });
     return {
       language,
       names: { self: [self.username, ...this.#options.settings().names], others: scene.labels },
@@ -299,6 +299,7 @@ export class DiscordBot implements DiscordEvents {
         conversation_id: conversationIdFor(last),
         cognitive_mode: mode,
         context: scene.text,
+        ...(images.length > 0 && { images }),
         user: { id: `discord:${author.id}`, name: cutText(author.name || author.username || author.id, MOST_NAME) },
       },
     };

@@ -7,6 +7,7 @@ import type { EventLog } from "./event_log.ts";
 import type { EventStreams } from "./event_stream.ts";
 import { createGuard, type GuardOptions, type OnRefused } from "./guard.ts";
 import { createManager } from "./manager.ts";
+import { createRouterStatus } from "./router_status.ts";
 import { createMemory } from "./memory.ts";
 import type { Metrics } from "./metrics.ts";
 import { createOpenAi } from "./openai.ts";
@@ -39,6 +40,7 @@ export function createApp(
   app.route("/", createOpenAi(program.router));
   app.route("/", createChat(program.chat));
   app.route("/", createMemory(program.memory));
+  app.route("/", createRouterStatus(program));
   app.route("/", createManager(program));
   app.route("/", createStatus({ program, version, log, streams, botState }));
   app.get("/metrics", async (c) => c.body(await metrics.render(), 200, { "content-type": metrics.contentType }));

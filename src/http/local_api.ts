@@ -2,13 +2,15 @@ import { createChat } from "./chat.ts";
 import { createApi } from "./context.ts";
 import { createMemory } from "./memory.ts";
 import type { Program } from "./program.ts";
+import { createRouterStatus } from "./router_status.ts";
 
-/** The part of the API that one converses through, without a socket: nobody else can get at it. */
-export function createLocalApi({ chat, memory }: Pick<Program, "chat" | "memory">): (
+/** The part of the API that whoever converses needs, without a socket: nobody else can get at it. */
+export function createLocalApi(program: Pick<Program, "chat" | "memory" | "router" | "seal">): (
   request: Request,
 ) => Promise<Response> {
   const api = createApi();
-  api.route("/", createChat(chat));
-  api.route("/", createMemory(memory));
+  api.route("/", createChat(program.chat));
+  api.route("/", createMemory(program.memory));
+  api.route("/", createRouterStatus(program));
   return async (request) => await api.fetch(request);
 }

@@ -2,29 +2,21 @@ import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { quote } from "../config/words.ts";
 import { ConfigError, NoAnswerError, withRemedy } from "../core/errors.ts";
 import type { ReloadResult } from "../core/events.ts";
-import { CHAT_ROLES, ROLES } from "../core/types.ts";
-import { findCloudModels, findModel, planChat, planEmbedding, resolveProfile } from "../router/chain.ts";
-import { isRefusal, providerOf } from "../router/snapshot.ts";
+import { ROLES } from "../core/types.ts";
+import { findCloudModels, findModel, resolveProfile } from "../router/chain.ts";
 import { answers, bodyOf, createApi } from "./context.ts";
 import { HttpError } from "./errors.ts";
 import type { Program } from "./program.ts";
+import { firstChoices } from "./router_status.ts";
 import {
   assignmentRequestSchema,
   changeSchema,
   modelsConfigSchema,
   profileRequestSchema,
   reloadSchema,
-  routerStatusSchema,
   testRequestSchema,
   testResultSchema,
 } from "./schemas.ts";
-
-const statusRoute = createRoute({
-  method: "get",
-  path: "/api/router/status",
-  summary: "Profile, chain, roles, and how each provider is doing",
-  responses: answers(routerStatusSchema, "the state right now"),
-});
 
 const reloadRoute = createRoute({
   method: "post",
@@ -67,7 +59,6 @@ const testRoute = createRoute({
 /** The model manager: what serves, and changing it. */
 export function createManager(program: Program): OpenAPIHono {
   const api = createApi();
-  api.openapi(statusRoute, (c) => c.json(describeStatus(program), 200));
   api.openapi(reloadRoute, async (c) => {
     const result = await program.reload();
     requireOk(result);
@@ -87,38 +78,6 @@ export function createManager(program: Program): OpenAPIHono {
     return c.json(await testModel(program, provider, model, c.req.raw.signal), 200);
   });
   return api;
-}
-
-function describeStatus({ router, seal }: Program) {
-  const { snapshot, lanes } = router;
-  const { profile, models } = snapshot;
-  const providers = Object.keys(models.providers).map((id) => {
-    const found = providerOf(snapshot, id);
-    const usable = !isRefusal(found);
-    const reason = usable ? null : withRemedy(found.reason, found.remedy);
-    return [id, { usable, reason, ...requireLane(lanes, id) }] as const;
-  });
-  return {
-    profile: profile.name,
-    local_only: profile.localOnly,
-    sealed: seal.sealed,
-    chain: [...profile.chain],
-    roles: firstChoices(router),
-    vision: CHAT_ROLES.filter((role) => planChat(models, profile, role)[0]?.sees),
-    providers: Object.fromEntries(providers),
-  };
-}
-
-function requireLane(lanes: Program["router"]["lanes"], id: string) {
-  const lane = lanes[id];
-  if (!lane) throw new Error(`Provider ${id} has no lane`);
-  return lane;
-}
-
-/** The model each role is answered by when all is well. */
-function firstChoices({ snapshot: { models, profile } }: Program["router"]): Record<string, string | null> {
-  const chat = CHAT_ROLES.map((role) => [role, planChat(models, profile, role)[0]?.ref ?? null]);
-  return Object.fromEntries([...chat, ["embeddings", planEmbedding(models, profile)[0]?.ref ?? null]]);
 }
 
 function describeConfig({ config: { source, models }, router }: Program) {

@@ -47,10 +47,13 @@ Deno.test("kindOf() goes by the type, else by the name", () => {
   for (const [attachment, kind] of cases) assert.equal(kindOf(attachment), kind, JSON.stringify(attachment));
 });
 
+const PNG = new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+const PNG_URL = "data:image/png;base64,iVBORw0KGgo=";
+
 Deno.test("readAttachments() quotes texts, passes images on and names the rest in one line", async () => {
-  const { options, asked } = serve({ "a.txt": "\ufeffuno\r\ndos", "b.json": "{}" });
+  const { options, asked } = serve({ "a.txt": "\ufeffuno\r\ndos", "b.json": "{}", "cat.png": PNG });
   const files = [
-    file("a.txt", 8, "text/plain"),
+    file("a.txt", 11, "text/plain"),
     file("cat.png", 5000, "image/png"),
     file("b.json", 2, "application/json"),
     file("film.mp4", 24_117_248, "video/mp4"),
@@ -66,10 +69,12 @@ Deno.test("readAttachments() quotes texts, passes images on and names the rest i
 Archivo adjunto «b.json»:
 │ {}
 
-Archivos adjuntos que no puedes ver: «film.mp4» (23.0 MiB, no es texto ni imagen), «huge.log» (97.7 KiB, demasiado grande)`,
+Imágenes adjuntas: «cat.png»
+
+Archivos adjuntos que no puedes ver: «film.mp4» (23.0 MiB, no es texto ni una imagen de las conocidas), «huge.log» (97.7 KiB, demasiado grande)`,
   );
-  assert.deepEqual(images, ["https://cdn.example/cat.png"]);
-  assert.deepEqual(asked.map(([url]) => url), ["https://cdn.example/a.txt", "https://cdn.example/b.json"]);
+  assert.deepEqual(images, [PNG_URL]);
+  assert.deepEqual(asked.map(([url]) => url.slice("https://cdn.example/".length)), ["a.txt", "cat.png", "b.json"]);
 });
 
 Deno.test("readAttachments() says in English too what is not shown, images to a blind model included", async () => {
@@ -91,12 +96,14 @@ Deno.test("readAttachments() takes nothing for text that is not UTF-8, and no mo
     "latin.txt": new Uint8Array([0x61, 0xf1, 0x6f]),
     "utf16.txt": new Uint8Array([0x61, 0, 0x62, 0]),
     "liar.txt": new Uint8Array(100_001).fill(0x61),
-    "huge.png": new Uint8Array(1),
+    "huge.png": PNG,
+    "fake.png": new TextEncoder().encode("GIF"),
   });
   const files = [file("latin.txt", 3), file("utf16.txt", 4), file("liar.txt", 5), file("huge.png", 10_000_001)];
+  files.push(file("fake.png", 3));
   const { text, images } = await readAttachments(files, options);
   assert.match(text, /«latin\.txt» \(3 B, no es texto UTF-8\), «utf16\.txt» \(4 B, no es texto UTF-8\)/);
-  assert.match(text, /«liar\.txt» \(5 B, demasiado grande\), «huge\.png» \(9\.5 MiB, demasiado grande\)$/);
+  assert.match(text, /«liar\.txt» \(5 B, demasiado grande\), «huge\.png» \(9\.5 MiB, demasiado grande\), «fake\.png»/);
   assert.deepEqual(images, []);
 });
 
@@ -109,7 +116,41 @@ Deno.test("readAttachments() keeps all texts together within a bound, later smal
     text,
     /│ a{60}\n\nArchivo adjunto «c\.txt»:\n│ c\n\n.*«b\.txt» \(60 B, demasiado grande junto con los demás\)$/,
   );
-  assert.deepEqual(asked.map(([, maxBytes]) => maxBytes), [100, 40]);
+  assert.deepEqual(asked.map(([, maxBytes]) => maxBytes), [60, 1]);
+});
+
+Deno.test("readAttachments() knows images by their bytes, and passes on so many at most", async () => {
+  const bytes = (...begin: number[]) => new Uint8Array([...begin, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+  const webp = new TextEncoder().encode("RIFF0000WEBPVP8 ");
+  const { options } = serve({
+    "a.png": bytes(0xff, 0xd8, 0xff),
+    "b.png": new TextEncoder().encode("GIF89a"),
+    "c.png": webp,
+    "d.png": PNG,
+    "e.png": PNG,
+  });
+  const files = ["a.png", "b.png", "c.png", "d.png", "e.png"].map((name) => file(name, 16));
+  const { text, images } = await readAttachments(files, options);
+  assert.deepEqual(images.map((url) => url.split(";")[0]?.slice("data:".length)), [
+    "image/jpeg",
+    "image/gif",
+    "image/webp",
+    "image/png",
+  ]);
+  assert.match(text, /^Imágenes adjuntas: «a.png», .*\n\n.*: «e\.png» \(16 B, demasiado grande junto con los demás\)$/);
+});
+
+Deno.test("readAttachments() fetches everything at the same time", async () => {
+  let waiting = 0;
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const download = async () => {
+    if (++waiting === 3) release();
+    await released;
+    return new Uint8Array();
+  };
+  const { options } = serve({}, { download });
+  await readAttachments([file("a.txt", 1), file("b.txt", 1), file("c.txt", 1)], options);
+  assert.equal(waiting, 3);
 });
 
 Deno.test("readAttachments() ends with its signal, before a download and within", async () => {
@@ -126,18 +167,22 @@ Deno.test("readAttachments() ends with its signal, before a download and within"
 
 Deno.test("readAttachments() lets no name of a file end its own quotation", async () => {
   const { text } = await readAttachments([file("a» (1 B), «b.zip", 1)], serve({}).options);
-  assert.equal(text, 'Archivos adjuntos que no puedes ver: «a" (1 B), "b.zip» (1 B, no es texto ni imagen)');
+  assert.equal(
+    text,
+    'Archivos adjuntos que no puedes ver: «a" (1 B), "b.zip» (1 B, no es texto ni una imagen de las conocidas)',
+  );
 });
 
 Deno.test("readAttachments() lets neither names nor contents begin a line of their own", async () => {
   await fc.assert(fc.asyncProperty(hostile, hostile, async (name, content) => {
     const bytes = new TextEncoder().encode(content);
     const { options } = serve({}, { download: () => Promise.resolve(bytes) });
-    const files = [{ ...file("x", bytes.length, "text/plain"), name }, { ...file("x", 1, "video/mp4"), name }];
+    const { length } = bytes;
+    const files = ["text/plain", "image/png", "video/mp4"].map((type) => ({ ...file("x", length, type), name }));
     const { text } = await readAttachments(files, options);
     assert.ok(text.isWellFormed());
     for (const line of text.split("\n")) {
-      assert.match(line, /^(│ |$|Archivo adjunto «|Archivos adjuntos que no puedes ver: «)/);
+      assert.match(line, /^(│ |$|Imágenes adjuntas: «|Archivo adjunto «|Archivos adjuntos que no puedes ver: «)/);
     }
     assert.doesNotMatch(text.replaceAll(/[\n\t]/g, ""), /\p{Cc}|[\u2028\u2029\u202e\u200f]/u);
   }));

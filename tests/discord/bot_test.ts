@@ -18,6 +18,7 @@ function createScene({ isPosting = true } = {}) {
   };
   const api: AgentApi = {
     chat: (_, signal) => wait(signal),
+    sees: () => Promise.resolve(false),
     clear: (_, signal) => wait(signal),
     forgetUser: (_, signal) => wait(signal),
   };

@@ -207,6 +207,25 @@ Deno.test("the bot tells the model of files it could not get, and asks nobody bu
   assert.ok(asked.includes("no se ha podido descargar"));
 });
 
+Deno.test("the bot shows pictures to a model that sees, over the API of another process too", async () => {
+  await using bot = await createBotWorld({}, (models) => {
+    models.providers.ollama.models["llama3.2"] = { context: 8192, vision: true };
+    return models;
+  });
+  await using served = await serve(bot.world);
+  const program = bot.world.start(["bot", "--api", served.origin, "--data", "data/bot"], { env: bot.env });
+  await until(() => bot.discord.received(8).length > 0);
+  const [png, { origin }] = [[0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a], new URL(bot.discord.apiUrl)];
+  bot.discord.rest.files.set("/files/foto.png", new Uint8Array(png));
+  bot.say(HELLO, { attachments: [{ filename: "foto.png", url: `${origin}/files/foto.png`, size: png.length }] });
+  await bot.untilPosted(1);
+  const messages = bot.world.ollama.chats[0]?.body["messages"] as Record<string, unknown>[];
+  assert.deepEqual(messages.at(-1)?.["images"], [new Uint8Array(png).toBase64()]);
+  assert.match(String(messages.at(-1)?.["content"]), /Imágenes adjuntas: «foto\.png»$/);
+  program.kill("SIGINT");
+  await program.finished;
+});
+
 Deno.test("bot is the Discord side alone, with the agent of a running serve", async () => {
   await using bot = await createBotWorld();
   await using served = await serve(bot.world);

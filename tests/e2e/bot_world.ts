@@ -65,8 +65,12 @@ function interactionOf(id: string, name: string, options: Record<string, unknown
   };
 }
 
-export async function createBotWorld(settings: object = {}): Promise<BotWorld> {
-  const world = await createWorld();
+/** @param settings of discord.json; @param change may alter the models.json before it is written */
+export async function createBotWorld(
+  settings: object = {},
+  change?: Parameters<typeof createWorld>[0],
+): Promise<BotWorld> {
+  const world = await createWorld(change);
   const discord = await startFakeGateway({ guilds: [SERVER] });
   await Deno.writeTextFile(`${world.folder}/config/discord.json`, JSON.stringify({ reading_speed: 0, ...settings }));
   return {

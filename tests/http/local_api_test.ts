@@ -61,7 +61,7 @@ Deno.test("createLocalApi() answers mistakes in the one shape there is", async (
   }
 });
 
-Deno.test("createLocalApi() is the part one converses through and nothing else", async () => {
+Deno.test("createLocalApi() is the part that whoever converses needs, and nothing else", async () => {
   await using api = await startApi();
   const send = createLocalApi(api.agent);
   for (const path of ["/api/privacy", "/health", "/v1/models", "/api/models/config"]) {
@@ -69,4 +69,6 @@ Deno.test("createLocalApi() is the part one converses through and nothing else",
     await response.body?.cancel();
     assert.equal(response.status, 404, path);
   }
+  const status = await (await send(request("GET", "/api/router/status"))).json();
+  assert.equal(status.profile, "privacy_mode");
 });

@@ -56,6 +56,8 @@ export class FakeRest {
   /** Tokens of interactions that were deferred in time. */
   readonly deferred: string[] = [];
   readonly answers: RestAnswer[] = [];
+  /** Files that anybody may fetch, by path. */
+  readonly files = new Map<string, Uint8Array>();
   /** Messages that are there. */
   readonly messages: RestMessage[] = [];
   readonly #token: string;
@@ -80,6 +82,8 @@ export class FakeRest {
     this.calls.push(call);
     const behaviour = this.#behaviours.shift() ?? { kind: "answer" };
     if (behaviour.kind === "status") return this.#reply(response, behaviour, behaviour.headers);
+    const file = this.files.get(call.path);
+    if (file && behaviour.kind === "answer") return void response.end(file);
     const answer = this.#carryOut(call);
     switch (behaviour.kind) {
       case "answer":
