@@ -13,7 +13,16 @@ import { Commands } from "./commands.ts";
 import { readCommand, readQuestion } from "./command_words.ts";
 import { describeScene } from "./context.ts";
 import { Conversation, type Question } from "./conversation.ts";
-import type { Channel, ChannelMessage, CommandInteraction, DiscordEvents, Guild, Member, Self } from "./events.ts";
+import type {
+  Channel,
+  ChannelMessage,
+  CommandInteraction,
+  DiscordEvents,
+  Guild,
+  Member,
+  Presence,
+  Self,
+} from "./events.ts";
 import { decide, type Decision } from "./participation.ts";
 import type { Turn } from "./pending.ts";
 import { Places } from "./places.ts";
@@ -152,6 +161,10 @@ export class DiscordBot implements DiscordEvents {
 
   memberGone(guildId: string, userId: string): void {
     this.#roster.memberGone(guildId, userId);
+  }
+
+  presences(changes: readonly Presence[]): void {
+    this.#roster.presences(changes);
   }
 
   message(message: ChannelMessage): void {

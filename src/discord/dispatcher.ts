@@ -15,6 +15,7 @@ import {
   readMember,
   readMembers,
   readMessage,
+  readPresences,
   readSelf,
 } from "./translate.ts";
 
@@ -32,9 +33,13 @@ export interface DispatcherOptions {
 
 type Raw = Readonly<Record<string, unknown>>;
 
-/** A server as GUILD_CREATE gives it, without what is kept elsewhere. */
+/** What of a server, as GUILD_CREATE gives it, has to be known to understand what changes in it. */
 interface GuildFacts extends Raw {
   readonly roles: readonly Raw[];
+}
+
+function factsOf({ id, name, owner_id, member_count, roles }: Raw): GuildFacts {
+  return { id, name, owner_id, member_count, roles: asRecords(roles).map(factsOfRole) };
 }
 
 /** What of a role matters here. */
@@ -122,11 +127,11 @@ export class Dispatcher {
       GUILD_CREATE: (data) => {
         const guild = readGuild(data, this.#selfId);
         if (!guild) return;
-        const { members: _1, channels: _2, threads: _3, roles, ...facts } = data;
-        this.#guilds.set(guild.id, { ...facts, roles: asRecords(roles).map(factsOfRole) });
+        this.#guilds.set(guild.id, factsOf(data));
         this.#tell("guild", (events) => events.guild(guild, readChannels(data, guild.id)));
         const members = readMembers(data["members"]);
         if (members.length > 0) this.#tell("members", (events) => events.members(guild.id, members));
+        this.#presences(data["presences"]);
         this.#options.onGuild(guild.id);
       },
       GUILD_DELETE: ({ id: rawId, unavailable }) => {
@@ -210,17 +215,24 @@ export class Dispatcher {
           this.#tell("memberGone", (events) => events.memberGone(guildId, userId));
         }
       },
+      PRESENCE_UPDATE: (data) => this.#presences([data]),
       GUILD_MEMBERS_CHUNK: (data) => {
         const guildId = readId(data["guild_id"]);
         if (guildId === undefined) return;
         const members = readMembers(data["members"]);
         if (members.length > 0) this.#tell("members", (events) => events.members(guildId, members));
+        this.#presences(data["presences"]);
         this.#options.onMembers(
           guildId,
           (asCount(data["chunk_index"]) ?? 0) + 1 >= (asCount(data["chunk_count"]) ?? 1),
         );
       },
     };
+  }
+
+  #presences(raw: unknown): void {
+    const changes = readPresences(raw);
+    if (changes.length > 0) this.#tell("presences", (events) => events.presences(changes));
   }
 
   #isNew(key: string): boolean {

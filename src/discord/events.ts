@@ -75,6 +75,12 @@ export interface Member {
   readonly isBot: boolean;
 }
 
+/** Whether somebody is online, be it busy or idle; the same in every server. */
+export interface Presence {
+  readonly userId: string;
+  readonly isOnline: boolean;
+}
+
 /** A command that somebody chose from Discord's list, and the key to the answer, which is good for 15 minutes. */
 export interface CommandInteraction {
   readonly id: string;
@@ -99,6 +105,8 @@ export interface DiscordEvents {
   channelGone(channelId: string): void;
   members(guildId: string, members: readonly Member[]): void;
   memberGone(guildId: string, userId: string): void;
+  /** People came online, or went. */
+  presences(changes: readonly Presence[]): void;
   message(message: ChannelMessage): void;
   messageEdited(message: ChannelMessage): void;
   messagesDeleted(channelId: string, messageIds: readonly string[]): void;

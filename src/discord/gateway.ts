@@ -9,14 +9,15 @@ import { Dispatcher } from "./dispatcher.ts";
 import type { DiscordEvents } from "./events.ts";
 import { type GatewayInfo, readGatewayInfo } from "./gateway_info.ts";
 import { IdentifyGate } from "./identify_gate.ts";
+import { type IntentChoice, readGrantedIntents } from "./intents.ts";
 import { keepConnected } from "./keep_connected.ts";
 import { MemberRequests } from "./member_requests.ts";
-import { createBackOff } from "./reconnect.ts";
+import { ClosedForGood, createBackOff } from "./reconnect.ts";
 import { createDiscordRest, type DiscordRest } from "./rest.ts";
 import { RestError } from "./rest_error.ts";
 import { RestRequests } from "./rest_requests.ts";
 import { createSeen } from "./seen.ts";
-import type { IntentChoice, ShardSocket } from "./shard_socket.ts";
+import type { ShardSocket } from "./shard_socket.ts";
 import { checkApiUrl } from "./webhook_url.ts";
 
 export interface GatewayOptions {
@@ -25,7 +26,7 @@ export interface GatewayOptions {
   readonly apiUrl?: string | undefined;
   readonly events: DiscordEvents;
   readonly log: Log;
-  /** What to ask Discord for beyond what every bot gets; both by default. */
+  /** What to ask Discord for beyond what every bot gets; by default what it grants, and the content in any case. */
   readonly intents?: Partial<IntentChoice>;
   /** `DiscordBot (url, version)`, as Discord wants it. */
   readonly userAgent?: string;
@@ -97,6 +98,16 @@ const LEAST_SEEN = 5000;
 /** `Request Guild Members` of Discord's gateway. */
 const REQUEST_MEMBERS = 8;
 
+const NO_MEMBERS = "Discord does not grant this bot the Server Members Intent: it knows only those who have written\n" +
+  "→ Switch it on in the developer portal (https://discord.com/developers/applications, Bot), and start it again.";
+
+interface ShardToKeep {
+  readonly shardId: number;
+  readonly info: GatewayInfo;
+  readonly gate: IdentifyGate;
+  readonly createShardSocket: typeof import("./shard_socket.ts").createShardSocket;
+}
+
 class BotGateway implements Gateway {
   readonly rest: DiscordRest;
   readonly start = once(() => this.#start());
@@ -108,6 +119,7 @@ class BotGateway implements Gateway {
   readonly #failed = Promise.withResolvers<AgentError>();
   readonly #ready = Promise.withResolvers<void>();
   readonly #up = new Set<number>();
+  #intents: IntentChoice = { members: true, presences: false, content: true };
   #state: GatewayState = "connecting";
   #failure: AgentError | undefined;
   #total = 0;
@@ -165,9 +177,10 @@ class BotGateway implements Gateway {
       const info = await this.#findGateway();
       const gate = new IdentifyGate(info.limit, this.#options.log, this.#options.times?.identifyGapMs);
       this.#total = info.shards;
+      this.#intents = await this.#chooseIntents();
       const shards = Array.from({ length: info.shards }, (_, shardId) => shardId);
       await Promise.all(shards.map(async (shardId) => {
-        const fatal = await this.#keepShard(shardId, info, gate, createShardSocket);
+        const fatal = await this.#keepShard({ shardId, info, gate, createShardSocket });
         if (fatal) this.#fail(fatal); // at once: the others are to end, too
       }));
     } catch (error) {
@@ -193,18 +206,33 @@ class BotGateway implements Gateway {
     }
   }
 
+  /** Where the server does not say what it grants, members are asked for: `#keepShard()` does without if need be. */
+  async #chooseIntents(): Promise<IntentChoice> {
+    const { members = true, presences = false } = await readGrantedIntents(this.#requests) ?? {};
+    if (!members) this.#options.log.warn(NO_MEMBERS);
+    return { members, presences: members && presences, content: true, ...this.#options.intents };
+  }
+
   /** @returns the error after which there must be no other try */
-  async #keepShard(
-    shardId: number,
-    { url, shards: totalShards }: GatewayInfo,
-    gate: IdentifyGate,
-    createShardSocket: typeof import("./shard_socket.ts").createShardSocket,
+  async #keepShard(shard: ShardToKeep): Promise<AgentError | undefined> {
+    for (;;) {
+      const asked = this.#intents;
+      const failure = await this.#keepShardWith(asked, shard);
+      if (!(failure instanceof ClosedForGood) || !failure.wantsFewerIntents || !asked.members) return failure;
+      if (this.#intents.members) this.#options.log.warn(NO_MEMBERS); // for another shard it may have come out before
+      this.#intents = { ...asked, members: false, presences: false };
+    }
+  }
+
+  async #keepShardWith(
+    intents: IntentChoice,
+    { shardId, info: { url, shards: totalShards }, gate, createShardSocket }: ShardToKeep,
   ): Promise<AgentError | undefined> {
     const { log, ledger, times = {} } = this.#options;
-    const { members = true, content = true } = this.#options.intents ?? {};
+    const { members, presences } = intents;
     let current: ShardSocket | undefined;
-    const ask = (guildId: string) =>
-      current?.sendPacket(REQUEST_MEMBERS, { guild_id: guildId, query: "", limit: 0 }) ?? false;
+    const about = { query: "", limit: 0, ...(presences && { presences }) };
+    const ask = (guildId: string) => current?.sendPacket(REQUEST_MEMBERS, { guild_id: guildId, ...about }) ?? false;
     const requests = new MemberRequests({
       ask,
       log,
@@ -220,8 +248,7 @@ class BotGateway implements Gateway {
       onMembers: (guildId, isLast) => requests.received(guildId, isLast),
     });
     const { watchdogMs: readyWithinMs = WATCHDOG_MS, stableMs = STABLE_MS, closeMs = CLOSE_MS } = times;
-    const intents = { members, content };
-    const about = { shardId, totalShards, token: this.#token, intents, url, readyWithinMs, closeMs, ledger, log };
+    const connection = { shardId, totalShards, token: this.#token, intents, url, readyWithinMs, closeMs, ledger, log };
     return await keepConnected({
       shardId,
       url,
@@ -230,7 +257,7 @@ class BotGateway implements Gateway {
       stableMs,
       backOff: this.#backOff,
       createSocket: (session, onUp) =>
-        createShardSocket({ ...about, session, onUp, onDispatch: (each) => dispatcher.dispatch(each) }),
+        createShardSocket({ ...connection, session, onUp, onDispatch: (each) => dispatcher.dispatch(each) }),
       onUp: (socket) => {
         current = socket;
         this.#shardUp(shardId);

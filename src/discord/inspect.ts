@@ -1,4 +1,5 @@
 import { asRecord, asRecords, asText } from "../providers/json.ts";
+import { grantedIntents } from "./intents.ts";
 import type { RestRequests } from "./rest_requests.ts";
 import { readId, readIds } from "./translate.ts";
 
@@ -30,9 +31,6 @@ const SEND_MESSAGES = 1n << 11n;
 const READ_MESSAGE_HISTORY = 1n << 16n;
 const SEND_MESSAGES_IN_THREADS = 1n << 38n;
 const NEEDED = VIEW_CHANNEL | SEND_MESSAGES | READ_MESSAGE_HISTORY | SEND_MESSAGES_IN_THREADS;
-/** Bits of an application's flags, each also for bots in fewer than 100 servers. Source: "Application Flags". */
-const SEES_MEMBERS = (1 << 14) | (1 << 15);
-const SEES_CONTENT = (1 << 18) | (1 << 19);
 /** Channels that people write in: text, announcements. */
 const WRITTEN = new Set<unknown>([0, 5]);
 const MOST_GUILDS = 20;
@@ -45,7 +43,7 @@ export async function inspectBot(requests: Pick<RestRequests, "send">): Promise<
   const get = (path: string, what: string) => requests.send({ method: "GET", route: () => path, what, tries: 2 });
   const application = asRecord(await get("/applications/@me", "to say who the bot is")) ?? {};
   const id = readId(application["id"]) ?? "";
-  const flags = typeof application["flags"] === "number" ? application["flags"] : 0;
+  const granted = grantedIntents(application);
   const found = asRecords(await get("/users/@me/guilds", "to say where the bot is")).slice(0, MOST_GUILDS);
   const botId = readId(asRecord(application["bot"])?.["id"]) ?? id;
   const guilds: GuildInspection[] = [];
@@ -61,8 +59,8 @@ export async function inspectBot(requests: Pick<RestRequests, "send">): Promise<
   }
   return {
     name: asText(application["name"]) ?? id,
-    seesContent: (flags & SEES_CONTENT) !== 0,
-    seesMembers: (flags & SEES_MEMBERS) !== 0,
+    seesContent: granted?.content ?? false,
+    seesMembers: granted?.members ?? false,
     invitation: `https://discord.com/oauth2/authorize?client_id=${id}&scope=bot&permissions=${NEEDED}`,
     guilds,
   };

@@ -87,11 +87,25 @@ const ENDINGS: Readonly<Record<number, Ending>> = {
   },
 };
 
+/** Discord has closed a connection in a way that forbids another try of the same kind. */
+export class ClosedForGood extends AgentError {
+  readonly code: number;
+
+  constructor(code: number, ending: Ending) {
+    super(`${ending.message} (code ${code})`, ending);
+    this.code = code;
+  }
+
+  /** True when fewer intents may do. */
+  get wantsFewerIntents(): boolean {
+    return this.code === 4014;
+  }
+}
+
 /** The error of an end after which there must be no other try; undefined when there may. */
-export function fatalError(down: Down): AgentError | undefined {
-  if (down.kind !== "closed") return undefined;
-  const ending = ENDINGS[down.code];
-  return ending && new AgentError(`${ending.message} (code ${down.code})`, ending);
+export function fatalError(down: Down): ClosedForGood | undefined {
+  const ending = down.kind === "closed" ? ENDINGS[down.code] : undefined;
+  return down.kind === "closed" && ending ? new ClosedForGood(down.code, ending) : undefined;
 }
 
 /** Why a connection is over, for the log. Nothing of what the other end wrote is repeated. */

@@ -1,4 +1,4 @@
-import type { ChannelMessage, Member } from "./events.ts";
+import type { ChannelMessage, Member, Presence } from "./events.ts";
 import { keepText } from "./kept_text.ts";
 
 /** Somebody who has written something, wherever that was. Keyed by id: names change. */
@@ -37,6 +37,8 @@ export class Roster {
   readonly #guilds = new Map<string, Map<string, Member>>();
   /** By person, those not seen for longest first. */
   readonly #known = new Map<string, KnownUser>();
+  /** People who are online, where Discord tells that. */
+  readonly #online = new Set<string>();
   #memberCount = 0;
 
   constructor({ mostMembers = 20_000, mostKnown = 20_000 }: RosterOptions = {}) {
@@ -52,6 +54,14 @@ export class Roster {
   /** Takes members of a server, new ones and changed ones. */
   members(guildId: string, members: Iterable<Member>): void {
     for (const member of members) this.#put(guildId, member);
+  }
+
+  /** People came online, or went. */
+  presences(changes: Iterable<Presence>): void {
+    for (const { userId, isOnline } of changes) {
+      if (!isOnline) this.#online.delete(userId);
+      else if (this.#online.size < this.#mostMembers) this.#online.add(userId);
+    }
   }
 
   /** Somebody left a server. What is known of them stays: they may be in another. */
@@ -101,14 +111,20 @@ export class Roster {
     return member?.name ?? this.#known.get(userId)?.username;
   }
 
-  /** The members of a server as far as they are known: first those who wrote or joined last. */
+  /** The members of a server as far as they are known: first those online, and among them those who wrote or joined last. */
   membersOf(guildId: string): readonly Member[] {
-    return [...this.#guilds.get(guildId)?.values() ?? []].reverse();
+    const members = [...this.#guilds.get(guildId)?.values() ?? []].reverse();
+    const { online = [], offline = [] } = Object.groupBy(
+      members,
+      ({ id }) => this.#online.has(id) ? "online" : "offline",
+    );
+    return [...online, ...offline];
   }
 
   /** Nothing of a person is left, not even that they are a member, until they are seen again. */
   forget(userId: string): void {
     this.#known.delete(userId);
+    this.#online.delete(userId);
     for (const guildId of [...this.#guilds.keys()]) this.memberGone(guildId, userId);
   }
 

@@ -6,15 +6,8 @@ import { inTime } from "../core/in_time.ts";
 import type { Log } from "../core/log.ts";
 import { asCount, asRecord, asText, parseJson } from "../providers/json.ts";
 import { type ConnectionRecorder, type CountableSocket, countTraffic } from "./count_traffic.ts";
+import type { IntentChoice } from "./intents.ts";
 import type { Down, Session } from "./reconnect.ts";
-
-/** Which of the intents that Discord grants on request only are wanted. */
-export interface IntentChoice {
-  /** Lists of members. */
-  readonly members: boolean;
-  /** The text of messages that are not addressed to the bot. */
-  readonly content: boolean;
-}
 
 /** An event as it came: everything in it is untrusted. */
 export interface Dispatch {
@@ -268,7 +261,8 @@ function heartbeatOf(hello: unknown): number {
   return Math.min(Math.max(asked, leastMs), mostMs);
 }
 
-function intentBits({ members, content }: IntentChoice): number {
+function intentBits({ members, presences, content }: IntentChoice): number {
   return GatewayIntents.Guilds | GatewayIntents.GuildMessages | GatewayIntents.DirectMessages |
-    (members ? GatewayIntents.GuildMembers : 0) | (content ? GatewayIntents.MessageContent : 0);
+    (members ? GatewayIntents.GuildMembers : 0) |
+    (presences ? GatewayIntents.GuildPresences : 0) | (content ? GatewayIntents.MessageContent : 0);
 }

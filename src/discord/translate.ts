@@ -7,6 +7,7 @@ import type {
   Guild,
   Member,
   MessageAttachment,
+  Presence,
   Self,
 } from "./events.ts";
 
@@ -160,6 +161,17 @@ export function readMember({ user: rawUser, nick }: Raw): Member | undefined {
   const id = readId(user?.["id"]);
   if (!user || id === undefined) return undefined;
   return { id, name: nameOf(user, nick), username: asText(user["username"]) ?? "", isBot: user["bot"] === true };
+}
+
+/** Whether people are online. */
+export function readPresences(values: unknown): Presence[] {
+  return asRecords(values).map(readPresence).filter((presence) => presence !== undefined);
+}
+
+function readPresence({ user, status }: Raw): Presence | undefined {
+  const userId = readId(asRecord(user)?.["id"]);
+  if (userId === undefined || typeof status !== "string") return undefined;
+  return { userId, isOnline: status !== "offline" && status !== "invisible" };
 }
 
 /** What kind of interaction a command from Discord's list is. */

@@ -28,7 +28,6 @@ const ENDINGS = [
   [4011, EXIT.tempfail, /more servers than/, /Start it again/],
   [4012, EXIT.unavailable, /given up the version/, /Update/],
   [4013, EXIT.internal, /does not know the intents/, /report/],
-  [4014, EXIT.permission, /does not grant this bot the intents/, /Members Intent and Message Content Intent.*portal/],
 ] as const;
 
 for (const [code, exitCode, message, remedy] of ENDINGS) {
@@ -45,6 +44,45 @@ for (const [code, exitCode, message, remedy] of ENDINGS) {
   });
 }
 
+const identifyOf = ({ fake }: Scene, index: number) => Number(fake.received(2)[index]?.d["intents"]);
+const MEMBERS = 2;
+
+Deno.test("Gateway does without the list of members where Discord does not grant it, and says so once", async () => {
+  await using scene = await setScene({ shards: 2, guilds: [{ id: "4194304" }] });
+  scene.fake.nextLines({ kind: "close", code: 4014 }, { kind: "close", code: 4014 });
+  await scene.gateway.start();
+  assert.deepEqual([0, 1, 2, 3].map((index) => identifyOf(scene, index) & MEMBERS), [MEMBERS, MEMBERS, 0, 0]);
+  await until(() => scene.told("guild").length > 0);
+  assert.equal(scene.fake.received(8).length, 0, "it must not ask for members either");
+  assert.equal(scene.lines.filter((line) => /^warn .*Server Members Intent/.test(line)).length, 1);
+});
+
+Deno.test("Gateway.start() throws what to do when Discord grants even less", async () => {
+  await using scene = await setScene();
+  scene.fake.nextLines({ kind: "close", code: 4014 }, { kind: "close", code: 4014 });
+  const error = await errorOf(scene.gateway.start());
+  assert.equal(error.exitCode, EXIT.permission);
+  assert.match(error.message, /does not grant this bot the intents/);
+  assert.match(error.remedy ?? "", /Message Content Intent.*portal/);
+  await assertIsOver(scene);
+  assert.equal(scene.fake.lines.length, 2);
+});
+
+Deno.test("Gateway asks for what the application is granted, as far as Discord says so", async () => {
+  const [presences, members, content] = [1 << 13, 1 << 14, 1 << 19];
+  const cases = [
+    { flags: content, asked: 0 },
+    { flags: content | members, asked: MEMBERS },
+    { flags: content | members | presences, asked: MEMBERS | 256 },
+    { flags: content | presences, asked: 0 },
+    { flags: undefined, asked: MEMBERS },
+  ];
+  for (const { flags, asked } of cases) {
+    await using scene = await connectedScene({ pages: { "/applications/@me": { id: "1", flags } } });
+    assert.equal(identifyOf(scene, 0) & (MEMBERS | 256), asked, String(flags));
+  }
+});
+
 Deno.test("Gateway.failed tells of an end long after the start, which it survives", async () => {
   await using scene = await connectedScene();
   scene.fake.close(4004);
@@ -54,7 +92,7 @@ Deno.test("Gateway.failed tells of an end long after the start, which it survive
 
 Deno.test("Gateway fails as a whole when one of its shards does", async () => {
   await using scene = await connectedScene({ shards: 3 });
-  scene.fake.nextLines({ kind: "close", code: 4014 });
+  scene.fake.nextLines({ kind: "close", code: 4013 });
   scene.fake.cut();
   await scene.gateway.failed;
   await assertIsOver(scene);

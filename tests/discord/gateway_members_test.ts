@@ -105,3 +105,20 @@ Deno.test("Gateway asks for the members of many servers no faster than Discord t
   assert.ok(performance.now() - fromMs >= 900); // forty at once, then one a second
   assert.equal(new Set(asked(scene)).size, 42);
 });
+
+Deno.test("Gateway tells who is online, in lists and one by one, and asks for it where it may", async () => {
+  const presences = [{ user: { id: "700" }, status: "idle" }, { user: { id: "x" }, status: "online" }, null];
+  const guilds = [{ id: GUILD, presences, members: people(1) }];
+  await using scene = await connectedScene({ guilds, intents: { presences: true } });
+  scene.fake.dispatch("PRESENCE_UPDATE", { user: { id: "701" }, guild_id: GUILD, status: "dnd" });
+  scene.fake.dispatch("PRESENCE_UPDATE", { user: { id: "701" }, guild_id: GUILD, status: "offline" });
+  scene.fake.dispatch("PRESENCE_UPDATE", { user: {}, status: 7 });
+  await caughtUp(scene);
+  assert.deepEqual(scene.told("presences").map(([changes]) => changes), [
+    [{ userId: "700", isOnline: true }],
+    [{ userId: "701", isOnline: true }],
+    [{ userId: "701", isOnline: false }],
+  ]);
+  await until(() => scene.fake.received(OP.members).length > 0);
+  assert.equal(scene.fake.received(OP.members)[0]?.d["presences"], true);
+});

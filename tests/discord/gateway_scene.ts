@@ -57,6 +57,7 @@ export async function setScene(options: SceneOptions = {}): Promise<Scene> {
     channelGone: note("channelGone"),
     members: note("members"),
     memberGone: note("memberGone"),
+    presences: note("presences"),
     message: note("message"),
     messageEdited: note("messageEdited"),
     messagesDeleted: note("messagesDeleted"),

@@ -68,6 +68,22 @@ Deno.test("Roster lets go of members and servers that are gone", () => {
   assert.deepEqual(roster.size, { guilds: 0, members: 0, known: 0 });
 });
 
+Deno.test("Roster.membersOf() puts those first who are online, each group in the order it was", () => {
+  const roster = new Roster({ mostMembers: 4 });
+  const order = () => roster.membersOf("3").map(({ id }) => id).join("");
+  roster.members("3", [member("1"), member("2"), member("3"), member("4")]);
+  assert.equal(order(), "4321");
+  roster.presences([{ userId: "1", isOnline: true }, { userId: "3", isOnline: true }, { userId: "9", isOnline: true }]);
+  assert.equal(order(), "3142");
+  roster.presences([{ userId: "3", isOnline: false }]);
+  assert.equal(order(), "1432");
+  roster.forget("1");
+  roster.members("3", [member("1")]);
+  assert.equal(order(), "1432", "known again, as the latest; and no longer as online");
+  roster.seen(message("5", { author: author("4") }));
+  assert.equal(order(), "4132");
+});
+
 Deno.test("Roster.forget() leaves nothing of a person in any server", () => {
   const roster = new Roster();
   roster.members("4", [member("7"), member("8")]);

@@ -12,6 +12,7 @@ const events: DiscordEvents = {
   channelGone: ignore,
   members: ignore,
   memberGone: ignore,
+  presences: ignore,
   message: ignore,
   messageEdited: ignore,
   messagesDeleted: ignore,
