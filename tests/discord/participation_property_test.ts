@@ -4,6 +4,7 @@ import { decide } from "../../src/discord/participation.ts";
 import { isReaction } from "../../src/discord/reaction.ts";
 import { whatIsSaid } from "../../src/discord/said.ts";
 import { ID, outcome, replyTo, type Scene, situation } from "./participation_scene.ts";
+import { assertLinear } from "../support/growth.ts";
 
 const MENTIONS = [`<@${ID.self}>`, `<@!${ID.self}>`, `<@&${ID.ownRole}>`, `<@${ID.luis}>`, "@everyone", "Django"];
 
@@ -131,17 +132,11 @@ const HOSTILE: Readonly<Record<string, string>> = {
 Deno.test("decide() takes no longer over what was made to keep it busy", () => {
   const names = ["Señor Django Robot", "[Bot] \u200fDjango", "🙂", "x"];
   for (const [what, unit] of Object.entries(HOSTILE)) {
-    for (const [length, mostMs] of [[4_000, 50], [100_000, 500]] as const) {
-      const text = unit.repeat(Math.ceil(length / unit.length)).slice(0, length);
-      for (const content of [text, `a${text}b`, `ok ${text} c`]) {
-        const asked = situation(content, { self: { names }, message: replyTo(ID.self) });
-        const fastest = Math.min(...[1, 2, 3].map(() => {
-          const began = performance.now();
-          decide(asked);
-          return performance.now() - began;
-        }));
-        assert.ok(fastest < mostMs, `${length} characters of ${what}: ${fastest.toFixed(1)} ms`);
-      }
+    for (const [before, behind] of [["", ""], ["a", "b"], ["ok ", " c"]]) {
+      assertLinear(what, 2_000, (length) => {
+        const content = `${before}${unit.repeat(Math.ceil(length / unit.length))}${behind}`;
+        decide(situation(content, { self: { names }, message: replyTo(ID.self) }));
+      });
     }
   }
 });
