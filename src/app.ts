@@ -337,7 +337,7 @@ export async function startBot({ token, env, ledger, api, configDir, status }: B
     // The gateway tells the bot what happens, and the bot asks the gateway to send: one has to come first.
     rest: {
       post: (...message) => gateway.rest.post(...message),
-      typing: (channelId) => gateway.rest.typing(channelId),
+      typing: (...sign) => gateway.rest.typing(...sign),
       defer: (interaction) => gateway.rest.defer(interaction),
       answer: (...answer) => gateway.rest.answer(...answer),
       register: (...command) => gateway.rest.register(...command),

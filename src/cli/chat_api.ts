@@ -62,17 +62,25 @@ export function createRemoteCall({ origin, token, ledger }: RemoteCallOptions): 
     const sending = send({ path, method, headers: { ...headers, ...authorization }, body: bytes });
     const leave = () => void sending.cancel();
     signal.addEventListener("abort", leave, { once: true });
+    const release = () => signal.removeEventListener("abort", leave); // the signal may live for months
     try {
       const { status } = await sending.head;
-      return { status, pieces: read(sending, (count) => ledger.received(origin, count)) };
+      return { status, pieces: read(sending, { onRead: (count) => ledger.received(origin, count), release }) };
     } catch (cause) {
+      release();
       signal.throwIfAborted();
       throw unreachable(origin, cause);
     }
   };
 }
 
-async function* read(sending: Sending, onRead: (bytes: number) => void): AsyncGenerator<string, void, void> {
+interface Reader {
+  readonly onRead: (bytes: number) => void;
+  /** Called at the end, however it comes. */
+  readonly release: () => void;
+}
+
+async function* read(sending: Sending, { onRead, release }: Reader): AsyncGenerator<string, void, void> {
   const decoder = new TextDecoder();
   try {
     for (let piece = await sending.read(); piece; piece = await sending.read()) {
@@ -81,6 +89,7 @@ async function* read(sending: Sending, onRead: (bytes: number) => void): AsyncGe
     }
     yield decoder.decode();
   } finally {
+    release();
     await sending.cancel();
   }
 }

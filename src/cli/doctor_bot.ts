@@ -38,14 +38,16 @@ interface Asking {
   readonly answerMs: number;
 }
 
-async function* askDiscord(token: string, { env, ledger, answerMs }: Asking): AsyncGenerator<Finding> {
-  const [{ RestRequests }, { inspectBot }] = await Promise.all([
+async function* askDiscord(rawToken: string, { env, ledger, answerMs }: Asking): AsyncGenerator<Finding> {
+  const [{ checkToken, readApiUrl, trimToken }, { RestRequests }, { inspectBot }] = await Promise.all([
+    import("../discord/bot_access.ts"),
     import("../discord/rest_requests.ts"),
     import("../discord/inspect.ts"),
   ]);
   const stop = new AbortController();
   try {
-    const apiUrl = env.get("DISCORD_API_URL");
+    const [token, apiUrl] = [trimToken(rawToken), readApiUrl(env.get("DISCORD_API_URL"))];
+    checkToken(token);
     const requests = new RestRequests({
       token,
       apiUrl,

@@ -1,17 +1,19 @@
 import { BusyError } from "./errors.ts";
 
-/** How many may wait for their turn in one place. */
-const MOST_WAITING = 16;
-
 /** Lets one after the other into a place, in the order they came; places do not wait for each other. */
 export class Turns {
   readonly #tooMany: string;
+  readonly #most: number;
   /** By place: the end of the last turn, and how many there are. */
   readonly #last = new Map<string, { over: Promise<void>; count: number }>();
 
-  /** @param tooMany what to say when too many wait already */
-  constructor(tooMany: string) {
+  /**
+   * @param tooMany what to say when too many wait already
+   * @param most how many may wait for their turn in one place
+   */
+  constructor(tooMany: string, most = 16) {
     this.#tooMany = tooMany;
+    this.#most = most;
   }
 
   /** How many places somebody is in. */
@@ -26,7 +28,7 @@ export class Turns {
   async take(id: string, signal: AbortSignal): Promise<Disposable> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const before = this.#last.get(id) ?? { over: Promise.resolve(), count: 0 };
-    if (before.count > MOST_WAITING) throw new BusyError(this.#tooMany);
+    if (before.count > this.#most) throw new BusyError(this.#tooMany);
     const turn = { over: before.over.then(() => promise), count: before.count + 1 };
     this.#last.set(id, turn);
     const release = () => {

@@ -159,7 +159,7 @@ export class Conversation {
     const cooldownMs = this.#spokeAtMs + pace().cooldownMs - performance.now();
     // A chance to comment does not wait: it is over.
     if (cooldownMs > 0 && (!isWaiting || !await pause(cooldownMs, signal))) return;
-    using typing = new Typing(() => rest.typing(channelId));
+    using typing = new Typing((signal) => rest.typing(channelId, signal));
     if (isWaiting) typing.start();
     const startedAtMs = performance.now();
     const { language, names, reply } = await this.#consult(turn, signal);

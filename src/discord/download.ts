@@ -23,13 +23,13 @@ export function createDownload({ senderOf, ledger, apiUrl }: DownloadOptions): A
     const parsed = URL.parse(url);
     if (!parsed || !origins.includes(parsed.origin)) throw new Error("A file is not where Discord keeps them");
     const { origin, pathname, search } = parsed;
+    const either = AbortSignal.any([signal, AbortSignal.timeout(LONGEST_MS)]);
+    either.throwIfAborted();
     ledger.sent(origin, 0);
     const sending = senderOf(origin)({ path: pathname + search, method: "GET", headers: {}, body: null });
-    const either = AbortSignal.any([signal, AbortSignal.timeout(LONGEST_MS)]);
     const leave = () => void sending.cancel();
     either.addEventListener("abort", leave);
     try {
-      either.throwIfAborted();
       const { status } = await sending.head;
       if (status !== 200) throw new Error(`A file is answered with ${status}`);
       return await readUpTo(maxBytes, async () => {

@@ -4,6 +4,7 @@ import { inTime } from "../core/in_time.ts";
 import type { Log } from "../core/log.ts";
 import { once } from "../core/once.ts";
 import { pause } from "../core/pause.ts";
+import { checkToken, readApiUrl, trimToken } from "./bot_access.ts";
 import type { ConnectionRecorder } from "./count_traffic.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { DiscordEvents } from "./events.ts";
@@ -18,7 +19,6 @@ import { RestError } from "./rest_error.ts";
 import { RestRequests } from "./rest_requests.ts";
 import { createSeen } from "./seen.ts";
 import type { ShardSocket } from "./shard_socket.ts";
-import { checkApiUrl } from "./webhook_url.ts";
 
 export interface GatewayOptions {
   readonly token: string;
@@ -127,18 +127,11 @@ class BotGateway implements Gateway {
 
   constructor(options: GatewayOptions) {
     const { apiUrl, userAgent = DEFAULT_USER_AGENT, ledger, times = {} } = options;
-    const wrong = apiUrl === undefined ? undefined : checkApiUrl(apiUrl);
-    if (wrong) {
-      throw new AgentError(`Cannot use DISCORD_API_URL: ${wrong.problem}`, {
-        exitCode: EXIT.config,
-        remedy: wrong.remedy,
-      });
-    }
     this.#options = options;
-    this.#token = options.token.trim().replace(/^Bot\s+/i, "");
+    this.#token = trimToken(options.token);
     this.#requests = new RestRequests({
       token: this.#token,
-      apiUrl: apiUrl?.replace(/(\/v\d{1,3})?\/*$/, ""),
+      apiUrl: readApiUrl(apiUrl),
       userAgent,
       ledger,
       signal: this.#stopping.signal,
@@ -206,9 +199,13 @@ class BotGateway implements Gateway {
     }
   }
 
-  /** Where the server does not say what it grants, members are asked for: `#keepShard()` does without if need be. */
+  /**
+   * Where the server does not say what it grants, members are asked for: `#keepShard()` does without if need be.
+   * @throws RestError when it grants too little
+   */
   async #chooseIntents(): Promise<IntentChoice> {
-    const { members = true, presences = false } = await readGrantedIntents(this.#requests) ?? {};
+    const { members = true, presences = false, content = true } = await readGrantedIntents(this.#requests) ?? {};
+    if (!content) throw noContent();
     if (!members) this.#options.log.warn(NO_MEMBERS);
     return { members, presences: members && presences, content: true, ...this.#options.intents };
   }
@@ -306,18 +303,16 @@ class BotGateway implements Gateway {
   }
 }
 
-/** What a header cannot carry would make `fetch` throw, and quote it. */
-function checkToken(token: string): void {
-  if (/^[\x21-\x7e]+$/.test(token)) return;
-  throw new RestError(`DISCORD_BOT_TOKEN ${token === "" ? "is empty" : "has characters that no token has"}`, {
-    exitCode: EXIT.permission,
-    remedy: "Copy the token anew: https://discord.com/developers/applications, Bot, Reset Token.",
-  });
-}
-
 /** True for what will not do better by itself: a wrong token, a wrong address, a closed sandbox. */
 function isHopeless({ status, isFinal }: RestError): boolean {
   return isFinal && (status === undefined || status === 401 || status === 404);
+}
+
+function noContent(): RestError {
+  return new RestError("Discord does not grant this bot the Message Content Intent: it would not hear what is said", {
+    exitCode: EXIT.permission,
+    remedy: "Switch it on in the developer portal (https://discord.com/developers/applications, Bot).",
+  });
 }
 
 function internal(error: unknown): AgentError {

@@ -42,8 +42,10 @@ export class IdentifyGate {
 
   /** Waits until this shard may begin a new session; false when the signal has aborted before. */
   async pass(shardId: number, signal: AbortSignal): Promise<boolean> {
-    if (!await this.#waitForDay(signal)) return false;
-    this.#remaining--;
+    for (let waitMs = this.#take(); waitMs > 0; waitMs = this.#take()) {
+      this.#log.warn(`Discord allows no more sessions today; the next begins in ${formatWait(waitMs)}`);
+      if (!await pause(Math.min(waitMs, LONGEST_PAUSE_MS), signal)) return false;
+    }
     const lane = shardId % this.#limit.maxConcurrency;
     const now = performance.now();
     const turnMs = Math.max(now, this.#notBeforeMs.get(lane) ?? 0);
@@ -56,18 +58,16 @@ export class IdentifyGate {
     this.#remaining++;
   }
 
-  async #waitForDay(signal: AbortSignal): Promise<boolean> {
-    while (this.#remaining <= 0) {
-      const waitMs = this.#resetAtMs - performance.now();
-      if (waitMs <= 0) {
-        this.#remaining = Math.max(1, this.#limit.total);
-        this.#resetAtMs = performance.now() + DAY_MS;
-        break;
-      }
-      this.#log.warn(`Discord allows no more sessions today; the next begins in ${formatWait(waitMs)}`);
-      if (!await pause(Math.min(waitMs, LONGEST_PAUSE_MS), signal)) return false;
+  /** Takes one of the day's sessions, and gives 0; or else how long it is until there are more, in milliseconds. */
+  #take(): number {
+    const now = performance.now();
+    if (now >= this.#resetAtMs) {
+      this.#remaining = Math.max(1, this.#limit.total);
+      this.#resetAtMs = now + DAY_MS;
     }
-    return true;
+    if (this.#remaining <= 0) return this.#resetAtMs - now;
+    this.#remaining--;
+    return 0;
   }
 }
 

@@ -1,5 +1,6 @@
 import { asRecord } from "../providers/json.ts";
 import type { CommandInteraction } from "./events.ts";
+import { RestError } from "./rest_error.ts";
 import type { RestRequests } from "./rest_requests.ts";
 
 /** A message to a channel. */
@@ -28,8 +29,8 @@ export interface DiscordRest {
   answer(interaction: InteractionKey, contents: readonly string[]): Promise<void>;
   /** Offers a command in Discord's list, or changes the one of that name. Others of the application stay. */
   register(applicationId: string, command: object): Promise<void>;
-  /** Shows for ten seconds that the bot is typing. Tried once: nobody misses it. */
-  typing(channelId: string): Promise<void>;
+  /** Shows for ten seconds that the bot is typing, unless the signal aborts before. Tried once: nobody misses it. */
+  typing(channelId: string, signal: AbortSignal): Promise<void>;
 }
 
 /** What an answer to a command needs. */
@@ -40,6 +41,10 @@ const MOST_NONCE = 25;
 const QUIET = { allowed_mentions: { parse: [] } };
 /** "I am thinking about it." Source: Discord's API documentation, "Interaction Callback Type". */
 const DEFERRED = { type: 5 };
+/** Discord knows an interaction for so long that was not deferred. */
+const DEFER_MS = 3000;
+/** "Interaction has already been acknowledged." Source: Discord's API documentation, "JSON Error Codes". */
+const ALREADY_ACKNOWLEDGED = 40060;
 
 /** The REST API over requests that know how to wait and when to give up. */
 export function createDiscordRest(requests: RestRequests): DiscordRest {
@@ -63,12 +68,12 @@ export function createDiscordRest(requests: RestRequests): DiscordRest {
       return typeof id === "string" && ID.test(id) ? id : undefined;
     },
     async defer({ id, token }) {
-      await requests.send({
-        method: "POST",
-        route: () => `/interactions/${checkedId(id)}/${encodeURIComponent(token)}/callback`,
-        what: "to wait for the answer to a command",
-        body: DEFERRED,
-        tries: 2,
+      const route = () => `/interactions/${checkedId(id)}/${encodeURIComponent(token)}/callback`;
+      const what = "to wait for the answer to a command";
+      const signal = AbortSignal.timeout(DEFER_MS);
+      await requests.send({ method: "POST", route, what, body: DEFERRED, tries: 2, signal }).catch((error) => {
+        // The first try arrived, and its answer got lost.
+        if (!(error instanceof RestError && error.code === ALREADY_ACKNOWLEDGED)) throw error;
       });
     },
     async answer({ applicationId, token }, [first, ...more]) {
@@ -85,13 +90,14 @@ export function createDiscordRest(requests: RestRequests): DiscordRest {
       const route = () => `/applications/${checkedId(applicationId)}/commands`;
       await requests.send({ method: "POST", route, what: "to offer a command", body: command });
     },
-    async typing(channelId) {
+    async typing(channelId, signal) {
       checkId(channelId);
       await requests.send({
         method: "POST",
         route: (routes) => routes.channels.typing(channelId),
         what: "to show that the bot is typing",
         tries: 1,
+        signal,
       });
     },
   };

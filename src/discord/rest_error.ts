@@ -4,6 +4,7 @@ import { readRefusal } from "./refusal.ts";
 export interface RestErrorOptions extends AgentErrorOptions {
   readonly status?: number;
   readonly isFinal?: boolean;
+  readonly code?: number | undefined;
 }
 
 /** A request that the REST API did not carry out, or perhaps did without saying so. */
@@ -14,8 +15,12 @@ export class RestError extends AgentError {
   /** True when it will not do better before somebody changes something. */
   readonly isFinal: boolean;
 
-  constructor(message: string, { status, isFinal = false, ...options }: RestErrorOptions) {
+  /** Discord's own code, where its answer has one. */
+  readonly code: number | undefined;
+
+  constructor(message: string, { status, isFinal = false, code, ...options }: RestErrorOptions) {
     super(message, options);
+    this.code = code;
     this.status = status;
     this.isFinal = isFinal;
   }
@@ -49,6 +54,7 @@ export function restRefusal(status: number, body: string, what: string): RestErr
     remedy: general.remedy,
     status,
     isFinal: true,
+    code,
   });
 }
 

@@ -28,13 +28,21 @@ export interface RestRequest {
   readonly method: "GET" | "POST" | "PATCH";
   readonly route: (routes: RestComposer["routes"]) => string;
   readonly body?: object;
-  /** How often it is sent at most. Default 5. */
+  /** How often it is sent at most, not counting what a rate limit kept away. Default 5. */
   readonly tries?: number;
+  /** When it is not worth anything any more. */
+  readonly signal?: AbortSignal;
   /** For messages: "the message". */
   readonly what: string;
 }
 
 const MOST_TRIES = 5;
+/** How often one request meets a rate limit before it is given up. */
+const MOST_LIMITED = 5;
+/** More requests than ever wait for one place: who answers and who asks for commands is limited before. */
+const MOST_WAITING = 1000;
+/** Limits that are remembered before those that are over are looked for. */
+const MOST_LIMITS = 256;
 const TIMEOUT_MS = 15_000;
 const MOST_WAIT_MS = 60_000;
 const SHORTEST_LIMIT_MS = 250;
@@ -50,13 +58,13 @@ type Outcome =
  * not send them, since it waits for ever for an answer, tries for ever, overlooks `Retry-After`, makes one request a
  * second where no header names a limit, and leaves timers of a minute.
  *
- * What goes to one place goes one after the other, so that messages keep their order. Everything here may be sent twice:
- * messages carry a nonce by which Discord knows them again.
+ * What goes to one place goes one after the other, so that messages keep their order. What may be sent once only names
+ * its number of tries; messages carry a nonce by which Discord knows them again.
  */
 export class RestRequests {
   readonly #options: RestRequestsOptions;
   readonly #composer: () => Promise<RestComposer>;
-  readonly #turns = new Turns("Too much waits to be sent to one place on Discord");
+  readonly #turns = new Turns("Too much waits to be sent to one place on Discord", MOST_WAITING);
   readonly #backOff: (failures: number) => number;
   /** By place, and `GLOBAL` for all: before this, on the clock of `performance.now()`, the next is not welcome. */
   readonly #notBeforeMs = new Map<string, number>();
@@ -74,7 +82,7 @@ export class RestRequests {
    */
   async send(request: RestRequest): Promise<unknown> {
     const composer = await this.#composer();
-    const { signal } = this.#options;
+    const signal = this.#signalOf(request);
     const place = `${request.method} ${request.route(composer.routes)}`;
     if (signal.aborted) throw stopped();
     const turn = await this.#turns.take(place, signal).catch((error) => {
@@ -88,17 +96,25 @@ export class RestRequests {
   }
 
   async #sendInTurn(request: RestRequest, place: string, composer: RestComposer): Promise<unknown> {
-    for (let tried = 1;; tried++) {
-      await this.#waitForLimits(place);
+    const { tries = MOST_TRIES } = request;
+    const signal = this.#signalOf(request);
+    for (let [tried, limited] = [0, 0];;) {
+      await this.#waitForLimits(place, signal);
       const outcome = await this.#attempt(request, place, composer);
       if (outcome.kind === "answered") return outcome.body;
-      if (tried >= (request.tries ?? MOST_TRIES)) throw outcome.error;
-      if (!outcome.isPaced && !await pause(this.#backOff(tried - 1), this.#options.signal)) throw stopped();
+      // What a limit keeps away was not carried out, so it may be sent again.
+      const isOver = outcome.isPaced ? ++limited >= MOST_LIMITED : ++tried >= tries;
+      if (isOver) throw outcome.error;
+      if (!outcome.isPaced && !await pause(this.#backOff(tried - 1), signal)) throw stopped();
     }
   }
 
-  async #waitForLimits(place: string): Promise<void> {
-    const { signal, mostWaitMs = MOST_WAIT_MS } = this.#options;
+  #signalOf({ signal }: RestRequest): AbortSignal {
+    return signal ? AbortSignal.any([this.#options.signal, signal]) : this.#options.signal;
+  }
+
+  async #waitForLimits(place: string, signal: AbortSignal): Promise<void> {
+    const { mostWaitMs = MOST_WAIT_MS } = this.#options;
     const waitMs = Math.max(this.#left(place), this.#left(GLOBAL));
     if (waitMs > mostWaitMs) throw limited(waitMs);
     if (waitMs > 0 && !await pause(waitMs, signal)) throw stopped();
@@ -111,6 +127,12 @@ export class RestRequests {
     return leftMs;
   }
 
+  #hold(place: string, waitMs: number): void {
+    this.#notBeforeMs.set(place, performance.now() + waitMs);
+    if (this.#notBeforeMs.size <= MOST_LIMITS) return;
+    for (const each of this.#notBeforeMs.keys()) this.#left(each); // many places are asked for once and never again
+  }
+
   async #attempt(request: RestRequest, place: string, composer: RestComposer): Promise<Outcome> {
     const { baseUrl, version, routes, invalidBucket } = composer;
     // Ten thousand refusals in ten minutes have Discord ban the address of this machine.
@@ -118,7 +140,8 @@ export class RestRequests {
     await invalidBucket.waitUntilRequestAvailable();
     const { headers, body } = composer.createRequestBody(request.method, request.body && { body: request.body });
     const text = typeof body === "string" ? body : null;
-    const { signal, timeoutMs = TIMEOUT_MS, ledger } = this.#options;
+    const { timeoutMs = TIMEOUT_MS, ledger } = this.#options;
+    const signal = this.#signalOf(request);
     const { origin } = new URL(baseUrl);
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), timeoutMs);
@@ -136,10 +159,11 @@ export class RestRequests {
       status = answer.status;
       isShared = answer.headers.get("x-ratelimit-scope") === "shared";
       const said = await answer.text();
-      ledger?.received(origin, said.length);
+      ledger?.received(origin, new TextEncoder().encode(said).length);
       return this.#outcomeOf(answer, said, place, request.what);
     } catch (cause) {
       if (cause instanceof AgentError) throw cause;
+      if (signal.aborted) throw stopped();
       return this.#failedBy(cause, late.signal.aborted, origin);
     } finally {
       clearTimeout(timer);
@@ -151,11 +175,11 @@ export class RestRequests {
     if (status === 429) {
       const { waitMs: said, global } = readLimited(headers, body);
       const waitMs = said === undefined ? undefined : Math.max(said, SHORTEST_LIMIT_MS);
-      if (waitMs !== undefined) this.#notBeforeMs.set(global ? GLOBAL : place, performance.now() + waitMs);
+      if (waitMs !== undefined) this.#hold(global ? GLOBAL : place, waitMs);
       return { kind: "again", isPaced: waitMs !== undefined, error: limited(waitMs) };
     }
     const pauseMs = pauseAfter(headers);
-    if (pauseMs > 0) this.#notBeforeMs.set(place, performance.now() + pauseMs);
+    if (pauseMs > 0) this.#hold(place, pauseMs);
     if (status >= 200 && status < 300) return { kind: "answered", body: parseJson(body) };
     if (status < 500) throw restRefusal(status, body, what);
     const error = new RestError(`Discord answers ${status}`, { exitCode: EXIT.unavailable, status });
@@ -163,7 +187,6 @@ export class RestRequests {
   }
 
   #failedBy(cause: unknown, isLate: boolean, origin: string): Outcome {
-    if (this.#options.signal.aborted) throw stopped();
     const { denied, reason } = readNetworkError(cause);
     const host = hostAndPort(origin);
     if (denied) {

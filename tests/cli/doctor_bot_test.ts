@@ -12,6 +12,8 @@ interface Scene {
   readonly permissions?: string;
   readonly overwrites?: readonly object[];
   readonly token?: string;
+  /** Behind the address of the API. */
+  readonly apiUrlEnd?: string;
 }
 
 /** What doctor finds of a bot that is in one server with two channels, the second of them with these exceptions. */
@@ -30,7 +32,9 @@ async function findingsOf(scene: Scene = {}): Promise<Finding[]> {
       [`/guilds/100/members/${BOT_ID}`]: { roles: ["77"] },
     },
   });
-  const env = `DISCORD_BOT_TOKEN=${scene.token ?? BOT_TOKEN}\nDISCORD_API_URL=${discord.apiUrl}\n`;
+  const env = `DISCORD_BOT_TOKEN=${scene.token ?? BOT_TOKEN}\nDISCORD_API_URL=${discord.apiUrl}${
+    scene.apiUrlEnd ?? ""
+  }\n`;
   const findings = await diagnose({ models: modelsOf(ollama.origin), env });
   assert.ok(!JSON.stringify(findings).includes(BOT_TOKEN));
   return findings.filter(({ name }) => name.startsWith("bot"));
@@ -83,4 +87,21 @@ Deno.test("doctor says that Discord refuses the token, and that there is no bot 
   await using ollama = startFakeOllama();
   const none = await diagnose({ models: modelsOf(ollama.origin), env: "" });
   assert.match(find(none, "bot").detail, /^none/);
+});
+
+Deno.test("doctor takes token and address as the bot does, as people copy them", async () => {
+  for (const apiUrlEnd of ["", "/", "/v10", "/v9/"]) {
+    const findings = await findingsOf({ token: `Bot ${BOT_TOKEN}`, apiUrlEnd });
+    assert.equal(find(findings, "bot").status, "ok", apiUrlEnd);
+  }
+  const { status, detail } = find(await findingsOf({ token: "clave-ñ" }), "bot");
+  assert.deepEqual([status, detail], ["fail", "DISCORD_BOT_TOKEN has characters that no token has"]);
+});
+
+Deno.test("doctor sends the token nowhere where it must not go", async () => {
+  await using ollama = startFakeOllama();
+  const env = `DISCORD_BOT_TOKEN=${BOT_TOKEN}\nDISCORD_API_URL=http://example.org/api\n`;
+  const { status, detail } = find(await diagnose({ models: modelsOf(ollama.origin), env }), "bot");
+  assert.equal(status, "fail");
+  assert.match(detail, /^Cannot use DISCORD_API_URL: .*unencrypted/);
 });

@@ -62,3 +62,9 @@ Deno.test("createDownload() ends with its signal", () =>
     setTimeout(() => stop.abort(), 20);
     await assert.rejects(downloading);
   }));
+
+Deno.test("createDownload() asks nobody when its signal has aborted before", () =>
+  withServer(answering(1), async (origin, download) => {
+    await assert.rejects(download(`${origin}/a.txt`, 10, AbortSignal.abort(new Error("left"))), /left/);
+    await new Promise((resolve) => setTimeout(resolve, 0)); // a rejection that nobody handles would show here
+  }));

@@ -162,3 +162,12 @@ Deno.test({
     await assertIsOver(scene);
   },
 });
+
+Deno.test("Gateway.start() does not even ask for a session when Discord does not grant the content", async () => {
+  await using scene = await setScene({ pages: { "/applications/@me": { id: "1", flags: 1 << 14 } } });
+  const error = await errorOf(scene.gateway.start());
+  assert.equal(error.exitCode, EXIT.permission);
+  assert.match(error.message, /does not grant this bot the Message Content Intent/);
+  await assertIsOver(scene);
+  assert.equal(scene.fake.lines.length, 0);
+});

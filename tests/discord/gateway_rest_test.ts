@@ -55,7 +55,7 @@ Deno.test("DiscordRest refuses a nonce and a channel that are none, before anyth
   }
   for (const id of ["", "../../users/@me", "1?x", "123456789012345678901"]) {
     await assert.rejects(rest.post(id, { content: "x", nonce: "n" }), RangeError);
-    await assert.rejects(rest.typing(id), RangeError);
+    await assert.rejects(rest.typing(id, new AbortController().signal), RangeError);
   }
   assert.equal(scene.fake.rest.calls.length, 0);
 });
@@ -128,9 +128,11 @@ Deno.test("DiscordRest.post() fails at once when the limit lasts longer than any
 Deno.test("DiscordRest waits everywhere for a limit that holds everywhere", async () => {
   await using scene = await setScene();
   scene.fake.rest.next({ kind: "status", status: 429, body: { retry_after: 0.4, global: true } });
-  await errorOf(scene.gateway.rest.typing(CHANNEL));
+  const limited = scene.gateway.rest.typing(CHANNEL, new AbortController().signal);
+  await until(() => scene.fake.rest.calls.length === 1);
   assert.ok(await post(scene, "33"));
   assert.ok((gaps(scene)[0] ?? 0) >= 350);
+  await limited;
 });
 
 Deno.test("DiscordRest.post() waits when the answer before used up the limit", async () => {
@@ -198,16 +200,16 @@ Deno.test("DiscordRest.post() takes what other servers answer for a success", as
 
 Deno.test("DiscordRest.typing() is tried once", async () => {
   await using scene = await setScene();
-  await scene.gateway.rest.typing(CHANNEL);
+  await scene.gateway.rest.typing(CHANNEL, new AbortController().signal);
   scene.fake.rest.next({ kind: "status", status: 503 });
-  await errorOf(scene.gateway.rest.typing(CHANNEL));
+  await errorOf(scene.gateway.rest.typing(CHANNEL, new AbortController().signal));
   assert.deepEqual(scene.fake.rest.calls.map(({ path }) => path), Array(2).fill(`/api/v10/channels/${CHANNEL}/typing`));
 });
 
 Deno.test("DiscordRest.typing() does not hold up the message it announces", async () => {
   await using scene = await setScene();
   scene.fake.rest.next({ kind: "silence" });
-  const typing = scene.gateway.rest.typing(CHANNEL);
+  const typing = scene.gateway.rest.typing(CHANNEL, new AbortController().signal);
   await until(() => scene.fake.rest.calls.length === 1);
   assert.ok(await post(scene));
   await Promise.all([scene.gateway.stop(), errorOf(typing)]);
@@ -222,4 +224,42 @@ Deno.test("DiscordRest tells the ledger of every request and of what came back",
   const origin = new URL(scene.fake.apiUrl).origin;
   assert.deepEqual(seen.map(([what]) => what), [`to ${origin}`, `from ${origin}`]);
   assert.ok(seen.every(([, bytes]) => bytes > 20));
+});
+
+const KEY = { id: "7", token: "key", applicationId: "8" };
+
+Deno.test("DiscordRest.answer() sends every part once, whatever a rate limit keeps away", async () => {
+  await using scene = await setScene();
+  const limited = { kind: "status", status: 429, body: { retry_after: 0.05 } } as const;
+  await scene.gateway.rest.defer(KEY);
+  scene.fake.rest.next({ kind: "answer" }, limited, limited, { kind: "answer" }, limited);
+  await scene.gateway.rest.answer(KEY, ["one", "two", "three"]);
+  assert.deepEqual(scene.fake.rest.answers, [{ interactionToken: "key", contents: ["one", "two", "three"] }]);
+});
+
+Deno.test("DiscordRest.defer() takes it for done when Discord says that it is done already", async () => {
+  await using scene = await setScene();
+  const twice = { message: "Interaction has already been acknowledged.", code: 40060 };
+  scene.fake.rest.next({ kind: "cut" }, { kind: "status", status: 400, body: twice });
+  await scene.gateway.rest.defer(KEY);
+  assert.deepEqual(scene.fake.rest.deferred, ["key"]);
+  scene.fake.rest.next({ kind: "status", status: 404, body: { message: "Unknown interaction", code: 10062 } });
+  await errorOf(scene.gateway.rest.defer(KEY));
+});
+
+Deno.test("DiscordRest.typing() is given up with its signal, even while it waits for a limit", async () => {
+  await using scene = await setScene();
+  const typing = new AbortController();
+  scene.fake.rest.next({ kind: "status", status: 429, body: { retry_after: 30 } });
+  const sign = scene.gateway.rest.typing(CHANNEL, typing.signal);
+  await until(() => scene.fake.rest.calls.length === 1);
+  typing.abort();
+  await errorOf(sign);
+});
+
+Deno.test("DiscordRest.post() takes hundreds of messages for one channel, and keeps their order", async () => {
+  await using scene = await setScene();
+  const contents = Array.from({ length: 300 }, (_, index) => `${index}`);
+  await Promise.all(contents.map((content) => scene.gateway.rest.post(CHANNEL, { content, nonce: content })));
+  assert.deepEqual(scene.fake.rest.messages.map(({ payload }) => payload["content"]), contents);
 });

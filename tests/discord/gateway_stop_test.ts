@@ -70,7 +70,7 @@ Deno.test("Gateway.stop() ends messages under way, and none begins after it", as
   const posts = [1, 2, 3].map((n) => gateway.rest.post("22", { content: "x", nonce: `n${n}` }));
   await until(() => fake.rest.calls.length === 2);
   await Promise.all([gateway.stop(), ...posts.map((post) => assertStopped(post.then(() => {})))]);
-  await assertStopped(gateway.rest.typing("22"));
+  await assertStopped(gateway.rest.typing("22", new AbortController().signal));
   assert.equal(fake.rest.calls.length, 2);
 });
 
