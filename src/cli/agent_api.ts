@@ -1,14 +1,16 @@
 import { z } from "zod";
 import { AgentError, EXIT } from "../core/errors.ts";
-import type { AgentApi } from "../discord/agent_api.ts";
+import { type AgentApi, TooLongError } from "../discord/agent_api.ts";
 import type { ApiCall } from "./chat_api.ts";
-import { readAll, requireOk } from "./chat_client.ts";
+import { ApiError, readAll, requireOk } from "./chat_client.ts";
 
 const replySchema = z.object({ content: z.string(), silent: z.boolean() });
 const statusSchema = z.object({ vision: z.array(z.string()) });
 /** Whose model answers where none is named. */
 const ROLE = "identity_core";
 
+/** Codes with which the API says that something is too long. */
+const TOO_LONG = new Set(["body_too_large", "context_length_exceeded"]);
 /** Longer than the API lets an answer take: whoever waits so long has lost the connection and does not know it. */
 const LONGEST_MS = 1_800_000;
 
@@ -22,6 +24,7 @@ export function createAgentApi(call: ApiCall, { longestMs = LONGEST_MS } = {}): 
       await requireOk(reply);
       return await readAll(reply.pieces);
     } catch (error) {
+      if (error instanceof ApiError && TOO_LONG.has(error.code)) throw new TooLongError(error.message);
       if (signal.aborted || !late.signal.aborted) throw error;
       throw new AgentError("The API does not answer any more", { exitCode: EXIT.unavailable });
     } finally {

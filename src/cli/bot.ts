@@ -39,7 +39,7 @@ export const bot = createCommand<BotOptions>({
       env,
       ledger,
       api: createAgentApi(call),
-      status: () => `django-agent bot, ${api}`,
+      status: () => "django-agent bot",
     });
     tell(`bot       connecting; its agent is at ${api}`);
     await untilOver(running, stop.signal);

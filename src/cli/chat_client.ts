@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { AgentError, EXIT, type ExitCode, exitCodeOf } from "../core/errors.ts";
+import { AgentError, type AgentErrorOptions, EXIT, type ExitCode, exitCodeOf } from "../core/errors.ts";
 import { COGNITIVE_MODES, type CognitiveMode, type ErrorKind, type Role } from "../core/types.ts";
 import type { ApiCall, ApiReply } from "./chat_api.ts";
 
@@ -114,13 +114,23 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** What the API says of what it did not do. */
+export class ApiError extends AgentError {
+  override readonly name = "ApiError";
+
+  /** @param code the API's own */
+  constructor(message: string, readonly code: string, options: AgentErrorOptions) {
+    super(message, options);
+  }
+}
+
 function errorOf(body: unknown, status: number): AgentError {
   const { success, data } = errorSchema.safeParse(body);
   if (!success) return new AgentError(`The API answered with status ${status}`, { exitCode: EXIT.unavailable });
   const { message, code, attempts = [] } = data.error;
   const remedy = code === "invalid_token" ? "Set DJANGO_API_TOKEN in .env to the token of that server." : undefined;
   const failed = attempts.findLast(({ outcome }) => outcome === "failed");
-  return new AgentError(message, { exitCode: exitCodeFor(code, failed?.error_kind), remedy });
+  return new ApiError(message, code, { exitCode: exitCodeFor(code, failed?.error_kind), remedy });
 }
 
 /** As `ask` would end: the kind of the last failure says it best, then the API's own code. */

@@ -183,3 +183,8 @@ export function describeFault(error: unknown): string {
   const place = /\n\s+at (.*)/.exec(frames)?.[1];
   return place === undefined ? error.name : `${error.name} at ${place}`;
 }
+
+/** An error as the log may show it: what an `AgentError` says is meant to be read, of any other only its place is. */
+export function describeReason(error: unknown): string {
+  return error instanceof AgentError ? error.message : describeFault(error);
+}

@@ -1,3 +1,14 @@
+import { AgentError, EXIT } from "../core/errors.ts";
+
+/** What was said is longer than any model that may answer can take. */
+export class TooLongError extends AgentError {
+  override readonly name = "TooLongError";
+
+  constructor(message: string) {
+    super(message, { exitCode: EXIT.data });
+  }
+}
+
 /** One message for the agent, as `POST /api/chat` takes it. */
 export interface AgentRequest {
   readonly message: string;
@@ -17,7 +28,7 @@ export interface AgentReply {
 
 /** The agent as the bot sees it: its HTTP API, in this process or in another. */
 export interface AgentApi {
-  /** @throws AgentError when nothing can answer; the reason of the signal */
+  /** @throws TooLongError; AgentError when nothing can answer; the reason of the signal */
   chat(request: AgentRequest, signal: AbortSignal): Promise<AgentReply>;
   /** Whether the model that answers sees pictures. @throws AgentError; the reason of the signal */
   sees(signal: AbortSignal): Promise<boolean>;

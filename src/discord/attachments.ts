@@ -1,5 +1,5 @@
 import { quoteLines, quoteName } from "../chat/quote.ts";
-import { formatBytes } from "../core/format.ts";
+import { cutText, formatBytes } from "../core/format.ts";
 import type { Language } from "../core/language.ts";
 import type { MessageAttachment } from "./events.ts";
 import { withoutInvisible } from "./readable.ts";
@@ -23,6 +23,10 @@ export interface AttachmentOptions {
   readonly imageBytes?: number;
   /** Images of one question. Default 4. */
   readonly mostImages?: number;
+  /** Files of one question that are fetched. Default 10: no message of Discord's has more. */
+  readonly mostFiles?: number;
+  /** UTF-16 units of all text files together, as they are quoted; what is longer is cut. Default 400,000. */
+  readonly mostLetters?: number;
 }
 
 /** What the model gets of a message's files. */
@@ -39,6 +43,8 @@ type Obstacle = "kind" | "blind" | "large" | "together" | "encoding" | "unreacha
 interface Words {
   readonly quote: (name: string) => string;
   readonly file: string;
+  /** For a file whose end is cut off. */
+  readonly beginning: string;
   readonly shown: string;
   readonly notShown: string;
   readonly obstacles: Readonly<Record<Obstacle, string>>;
@@ -48,13 +54,14 @@ const WORDS: Readonly<Record<Language, Words>> = {
   es: {
     quote: (name) => `«${name}»`,
     file: "Archivo adjunto",
+    beginning: "(solo el principio)",
     shown: "Imágenes adjuntas:",
     notShown: "Archivos adjuntos que no puedes ver:",
     obstacles: {
       kind: "no es texto ni una imagen de las conocidas",
       blind: "no puedes ver imágenes",
       large: "demasiado grande",
-      together: "demasiado grande junto con los demás",
+      together: "demasiado junto con los demás",
       encoding: "no es texto UTF-8",
       unreachable: "no se ha podido descargar",
     },
@@ -62,13 +69,14 @@ const WORDS: Readonly<Record<Language, Words>> = {
   en: {
     quote: (name) => `“${name}”`,
     file: "Attached file",
+    beginning: "(only its beginning)",
     shown: "Attached pictures:",
     notShown: "Attached files that you cannot see:",
     obstacles: {
       kind: "neither text nor an image of a known kind",
       blind: "you cannot see images",
       large: "too large",
-      together: "too large together with the others",
+      together: "too much together with the others",
       encoding: "not UTF-8 text",
       unreachable: "it could not be downloaded",
     },
@@ -133,10 +141,15 @@ export async function readAttachments(
     }),
   );
   const [texts, images, seen, skipped]: [string[], string[], string[], string[]] = [[], [], [], []];
+  let lettersLeft = options.mostLetters ?? 400_000;
   for (const [index, { name, size }] of attachments.entries()) {
     const [outcome, quoted] = [outcomes[index], words.quote(safeFileName(name))];
-    if (outcome?.kind === "text") texts.push(`${words.file} ${quoted}:\n${quoteLines(outcome.text)}`);
-    else if (outcome?.kind === "image") {
+    if (outcome?.kind === "text") {
+      const whole = quoteLines(outcome.text);
+      const shown = cutText(whole, lettersLeft);
+      lettersLeft -= shown.length;
+      texts.push(`${words.file} ${quoted}${shown === whole ? "" : ` ${words.beginning}`}:\n${shown}`);
+    } else if (outcome?.kind === "image") {
       images.push(outcome.url);
       seen.push(quoted);
     } else if (outcome) skipped.push(`${quoted} (${formatBytes(size)}, ${words.obstacles[outcome.obstacle]})`);
@@ -150,13 +163,15 @@ function planAll(attachments: readonly MessageAttachment[], options: AttachmentO
   const { fileBytes = 100_000, totalBytes = 200_000, imageBytes = 10_000_000, mostImages = 4 } = options;
   const room = { text: totalBytes, image: imageBytes };
   const most = { text: fileBytes, image: imageBytes };
-  let imagesLeft = mostImages;
+  let [imagesLeft, filesLeft] = [mostImages, options.mostFiles ?? 10];
   return attachments.map((attachment): Wanted | Skipped => {
     const kind = kindOf(attachment);
     if (kind === "other") return skip("kind");
     if (kind === "image" && !options.seesImages) return skip("blind");
     if (attachment.size > most[kind]) return skip("large");
-    if (attachment.size > room[kind] || (kind === "image" && imagesLeft-- <= 0)) return skip("together");
+    if (filesLeft-- <= 0 || attachment.size > room[kind] || (kind === "image" && imagesLeft-- <= 0)) {
+      return skip("together");
+    }
     room[kind] -= attachment.size;
     return { kind, maxBytes: attachment.size };
   });

@@ -4,7 +4,13 @@ import type { Language } from "../core/language.ts";
 export interface BotLines {
   /** When nothing can answer somebody who waits. */
   readonly cannotAnswer: string;
+  /** When what somebody wrote, or attached, is more than any model can take. */
+  readonly tooLong: string;
+  /** When a question that was asked by a command is given up. */
+  readonly dropped: string;
   readonly notAllowed: string;
+  /** When somebody asks more often than the settings allow. */
+  readonly tooMany: string;
   /** When a command could not be carried out. */
   readonly failed: string;
   readonly wasReset: string;
@@ -23,6 +29,9 @@ export interface BotLines {
 export const BOT_LINES: Readonly<Record<Language, BotLines>> = {
   es: {
     cannotAnswer: "Ahora mismo no puedo responder.",
+    tooLong: "Eso es demasiado largo para mí.",
+    dropped: "Dejo esa pregunta sin responder.",
+    tooMany: "Son muchas preguntas seguidas; espera un minuto.",
     notAllowed: "Ese comando no te está permitido aquí.",
     failed: "No ha funcionado; inténtalo más tarde.",
     wasReset: "Hecho: la conversación de este canal empieza de nuevo.",
@@ -45,6 +54,9 @@ export const BOT_LINES: Readonly<Record<Language, BotLines>> = {
   },
   en: {
     cannotAnswer: "I cannot answer right now.",
+    tooLong: "That is too long for me.",
+    dropped: "I leave that question unanswered.",
+    tooMany: "That is a lot of questions in a row; wait a minute.",
     notAllowed: "You may not use that command here.",
     failed: "That did not work; try again later.",
     wasReset: "Done: the conversation of this channel starts anew.",

@@ -22,9 +22,9 @@ export interface ChannelState {
   readonly ambientCallsMs: readonly number[];
   /** Nothing is said before this time; 0 when nobody has muted the bot, infinite when for good. */
   readonly mutedUntilMs: number;
-  /** Answers to bots since a person last wrote. */
+  /** Answers to bots since a person last wrote, those that are still to be given included. */
   readonly botAnswers: number;
-  /** When the last of them was given. */
+  /** When the last of them was decided on. */
   readonly botAnsweredAtMs: number;
 }
 
@@ -48,22 +48,24 @@ export function heard(state: ChannelState, { isBot, isWebhook }: Author): Channe
 
 export interface Spoken {
   readonly atMs: number;
-  /** Whether the message that was answered came from a bot. */
-  readonly toBot: boolean;
   /** The text that was sent. */
   readonly text: string;
 }
 
 /** After something has been sent. */
-export function spoke(state: ChannelState, { atMs, toBot, text }: Spoken): ChannelState {
-  const isOver = elapsedMs(state.botAnsweredAtMs, atMs) >= BOT_EXCHANGE_MS;
+export function spoke(state: ChannelState, { atMs, text }: Spoken): ChannelState {
   return {
     ...state,
     tookPartAtMs: atMs,
     spokeAtMs: atMs,
     asked: /[?？]["»”')*_]{0,3}$/.test(text.slice(-200).trimEnd()),
-    ...(toBot ? { botAnswers: isOver ? 1 : state.botAnswers + 1, botAnsweredAtMs: atMs } : {}),
   };
+}
+
+/** When it is decided to answer a bot: before the answer is there, since much may be asked for until then. */
+export function botAnswerDue(state: ChannelState, atMs: number): ChannelState {
+  const isOver = elapsedMs(state.botAnsweredAtMs, atMs) >= BOT_EXCHANGE_MS;
+  return { ...state, botAnswers: isOver ? 1 : state.botAnswers + 1, botAnsweredAtMs: atMs };
 }
 
 /** When the model is asked whether it wants to say something: at once, before it has answered, and even if it will not. */

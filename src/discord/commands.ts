@@ -1,5 +1,5 @@
 import type { DiscordSettings } from "../config/discord_settings.ts";
-import { AgentError, describeFault } from "../core/errors.ts";
+import { describeReason } from "../core/errors.ts";
 import type { Language } from "../core/language.ts";
 import type { Log } from "../core/log.ts";
 import type { AgentApi } from "./agent_api.ts";
@@ -53,8 +53,7 @@ export class Commands {
   /** Carries a command out, in its own time; whatever goes wrong is told the log. */
   carryOut(command: TypedCommand, message: ChannelMessage, place: CommandPlace): void {
     const warn = (error: unknown) => {
-      const reason = error instanceof AgentError ? error.message : describeFault(error);
-      this.#options.log.warn(`A command on Discord failed: !${command.name}: ${reason}`);
+      this.#options.log.warn(`A command on Discord failed: !${command.name}: ${describeReason(error)}`);
     };
     void this.#run(command, message, place).catch(async (error) => {
       if (this.#stopping.signal.aborted) return;

@@ -1,9 +1,9 @@
-import { AgentError, describeFault, withRemedy } from "../core/errors.ts";
+import { AgentError, describeFault, describeReason, withRemedy } from "../core/errors.ts";
 import type { Language } from "../core/language.ts";
 import type { Log } from "../core/log.ts";
 import { pause } from "../core/pause.ts";
 import type { Slots } from "../core/slots.ts";
-import type { AgentApi, AgentReply, AgentRequest } from "./agent_api.ts";
+import { type AgentApi, type AgentReply, type AgentRequest, TooLongError } from "./agent_api.ts";
 import { BOT_LINES } from "./bot_lines.ts";
 import type { EnvelopeNames } from "./envelope.ts";
 import type { ChannelMessage } from "./events.ts";
@@ -29,6 +29,12 @@ export interface Question {
   readonly names: EnvelopeNames;
 }
 
+export interface AskOptions {
+  /** True when the whole of it was too long for the agent. */
+  readonly isBrief: boolean;
+  readonly signal: AbortSignal;
+}
+
 /** How fast the bot is. */
 export interface Pace {
   /** The least time between two answers here, in milliseconds. */
@@ -44,12 +50,12 @@ export interface ConversationOptions {
   /** Of all channels together: how many may ask the agent at a time. */
   readonly slots: Slots;
   /** Made at the last moment: it says what is there when the agent is asked. */
-  readonly ask: (turn: Turn, signal: AbortSignal) => Promise<Question>;
+  readonly ask: (turn: Turn, options: AskOptions) => Promise<Question>;
   /** Of what is said here without the agent. */
   readonly language: (turn: Turn) => Language;
   readonly pace: () => Pace;
   /** Told of every answer once it is there, with its text as far as it got. */
-  readonly onSpoken: (turn: Turn, text: string) => void;
+  readonly onSpoken: (text: string) => void;
   readonly log: Log;
 }
 
@@ -103,21 +109,30 @@ export class Conversation {
 
   /** Drops what somebody has asked, unless the answer is being sent already. */
   forget(userId: string): void {
-    this.#pending.forget(userId);
+    this.#tellDropped(this.#pending.forget(userId));
     this.#change((turn) => isOf(turn, userId) ? undefined : turn);
   }
 
   /** Drops everything that waits, and what is being answered, unless it is being sent already. */
   drop(): void {
-    this.#pending.clear();
+    this.#tellDropped(this.#pending.clear());
     this.#change(() => undefined);
   }
 
   /** Ends it; resolves when nothing of it runs any more. */
   async stop(): Promise<void> {
-    this.#pending.clear();
+    const dropped = this.#pending.clear();
     this.#stopping.abort();
-    await this.#running;
+    await Promise.all([this.#running, this.#tellDropped(dropped)]);
+  }
+
+  /** Who chose a command from Discord's list would see for ever that the bot is thinking. */
+  async #tellDropped(turns: readonly Turn[]): Promise<void> {
+    const { language, log } = this.#options;
+    await Promise.all(turns.map((turn) =>
+      turn.output?.([BOT_LINES[language(turn)].dropped])
+        .catch((error) => log.warn(`Cannot say that a command is given up: ${describeReason(error)}`))
+    ));
   }
 
   /** Begins the current turn anew, as it is now. */
@@ -131,12 +146,25 @@ export class Conversation {
   }
 
   async #run(): Promise<void> {
-    for (let turn = this.#pending.take(); turn; turn = this.#pending.take()) {
-      let now: Turn | undefined = turn;
-      for (let form = 0; now && !this.#stopping.signal.aborted; form++) now = await this.#attempt(now, form);
+    const { signal } = this.#stopping;
+    for (let waitMs = this.#waitMs(); waitMs !== undefined; waitMs = this.#waitMs()) {
+      // Before a turn is taken: what is added, edited or deleted until then is part of it, or is not.
+      if (waitMs > 0 && !await pause(waitMs, signal)) continue;
+      let now = this.#pending.take();
+      for (let form = 0; now && !signal.aborted; form++) now = await this.#attempt(now, form);
     }
     this.#current = undefined;
     this.#running = undefined; // in the same step as the last look: what is heard from here on has to begin anew
+  }
+
+  /** How long the next turn has to wait, in milliseconds; undefined when there is none. */
+  #waitMs(): number | undefined {
+    const leftMs = Math.max(0, this.#spokeAtMs + this.#options.pace().cooldownMs - performance.now());
+    // A chance to comment does not wait: it is over.
+    if (leftMs > 0) this.#pending.dropAmbient();
+    const next = this.#pending.next;
+    if (!next) return undefined;
+    return next.output ? 0 : leftMs;
   }
 
   /** Answers a turn; gives what it has become when it changed meanwhile. Never throws. */
@@ -149,18 +177,16 @@ export class Conversation {
     } catch (error) {
       if (!signal.aborted) await this.#fail(turn, error, current.isSending);
     }
+    const isDropped = signal.aborted && !current.isSending && (this.#stopping.signal.aborted || !current.turn);
+    if (isDropped) await this.#tellDropped([turn]);
     return current.attempt.signal.aborted && !current.isSending ? current.turn : undefined;
   }
 
   async #answer(turn: Turn, { signal, form, beginSending }: Attempt): Promise<void> {
     const { rest, pace, channelId } = this.#options;
     if (turn.output) return await this.#answerElsewhere(turn, turn.output, { signal, beginSending });
-    const isWaiting = turn.kind === "addressed";
-    const cooldownMs = this.#spokeAtMs + pace().cooldownMs - performance.now();
-    // A chance to comment does not wait: it is over.
-    if (cooldownMs > 0 && (!isWaiting || !await pause(cooldownMs, signal))) return;
     using typing = new Typing((signal) => rest.typing(channelId, signal));
-    if (isWaiting) typing.start();
+    if (turn.kind === "addressed") typing.start();
     const startedAtMs = performance.now();
     const { language, names, reply } = await this.#consult(turn, signal);
     const [last] = turn.messages.slice(-1);
@@ -176,11 +202,11 @@ export class Conversation {
     if (delayMs > 0 && !await pause(delayMs, signal)) return;
     signal.throwIfAborted();
     beginSending();
-    await this.#send(turn, parts);
+    await this.#send(parts);
   }
 
   /** Of an answer that breaks off midway the beginning was said all the same. */
-  async #send(turn: Turn, parts: readonly ReplyPart[]): Promise<void> {
+  async #send(parts: readonly ReplyPart[]): Promise<void> {
     const { rest, channelId, onSpoken } = this.#options;
     const said: string[] = [];
     try {
@@ -191,7 +217,7 @@ export class Conversation {
     } finally {
       if (said.length > 0) {
         this.#spokeAtMs = performance.now();
-        onSpoken(turn, said.join("\n"));
+        onSpoken(said.join("\n"));
       }
     }
   }
@@ -212,30 +238,39 @@ export class Conversation {
     await output(contents.length > 0 ? contents : [BOT_LINES[language].nothingToSay]);
   }
 
+  /** What is too long as a whole is asked once more in brief. */
   async #consult(turn: Turn, signal: AbortSignal): Promise<Question & { readonly reply: AgentReply }> {
     const { api, ask, slots } = this.#options;
     using _slot = await slots.take(signal);
-    const question = await ask(turn, signal);
-    return { ...question, reply: await api.chat(question.request, signal) };
+    const consult = async (isBrief: boolean) => {
+      const question = await ask(turn, { isBrief, signal });
+      return { ...question, reply: await api.chat(question.request, signal) };
+    };
+    try {
+      return await consult(false);
+    } catch (error) {
+      if (!(error instanceof TooLongError)) throw error;
+      return await consult(true);
+    }
   }
 
   async #fail(turn: Turn, error: unknown, isSending: boolean): Promise<void> {
     const reason = error instanceof AgentError ? withRemedy(error.message, error.remedy) : describeFault(error);
     this.#options.log.warn(`No answer in a channel of Discord: ${reason}`);
     // Where the answer was refused, a further message would be, too; and there was an answer.
-    if (!isSending) await this.#excuse(turn);
+    if (!isSending) await this.#excuse(turn, error instanceof TooLongError ? "tooLong" : "cannotAnswer");
   }
 
   /** One honest line for somebody who waits, now and then; bots and bystanders get none. */
-  async #excuse(turn: Turn): Promise<void> {
+  async #excuse(turn: Turn, line: "cannotAnswer" | "tooLong" = "cannotAnswer"): Promise<void> {
     const { log, rest, channelId, language } = this.#options;
     const last = turn.messages.at(-1);
-    const warn = (failure: unknown) => log.warn(`Cannot say that nothing can answer: ${describeFault(failure)}`);
-    if (turn.output) return await turn.output([BOT_LINES[language(turn)].cannotAnswer]).catch(warn);
+    const warn = (failure: unknown) => log.warn(`Cannot say that there is no answer: ${describeReason(failure)}`);
+    if (turn.output) return await turn.output([BOT_LINES[language(turn)][line]]).catch(warn);
     const isDue = performance.now() - this.#excusedAtMs >= EXCUSE_GAP_MS;
     if (turn.kind !== "addressed" || !last || last.author.isBot || !isDue) return;
     this.#excusedAtMs = performance.now();
-    const content = BOT_LINES[language(turn)].cannotAnswer;
+    const content = BOT_LINES[language(turn)][line];
     try {
       await rest.post(channelId, { content, replyTo: last.id, nonce: `${last.id}-x` });
     } catch (failure) {

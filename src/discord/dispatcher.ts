@@ -43,8 +43,8 @@ function factsOf({ id, name, owner_id, member_count, roles }: Raw): GuildFacts {
 }
 
 /** What of a role matters here. */
-function factsOfRole({ id, permissions, tags }: Raw): Raw {
-  return { id, permissions, tags };
+function factsOfRole({ id, name, permissions, tags }: Raw): Raw {
+  return { id, name, permissions, tags };
 }
 
 /**
@@ -165,7 +165,7 @@ export class Dispatcher {
     const changed = change(facts);
     this.#guilds.set(id, changed);
     const guild = readGuild(changed, this.#selfId);
-    if (guild) this.#tell("guild", (events) => events.guild(guild, []));
+    if (guild) this.#tell("guild", (events) => events.guild(guild, undefined));
   }
 
   #guildGone(id: string): void {
@@ -188,7 +188,8 @@ export class Dispatcher {
       CHANNEL_UPDATE: changed,
       CHANNEL_DELETE: gone,
       THREAD_CREATE: changed,
-      THREAD_UPDATE: changed,
+      // An archived one is nobody's business before somebody writes in it again; there may be thousands.
+      THREAD_UPDATE: (data) => asRecord(data["thread_metadata"])?.["archived"] === true ? gone(data) : changed(data),
       THREAD_DELETE: gone,
       THREAD_LIST_SYNC: (data) => {
         const guildId = readId(data["guild_id"]);
@@ -206,13 +207,22 @@ export class Dispatcher {
       const member = readMember(data);
       if (guildId !== undefined && member) this.#tell("members", (events) => events.members(guildId, [member]));
     };
+    const counted = (rawGuildId: unknown, change: 1 | -1) =>
+      this.#guildChanged(rawGuildId, (facts) => {
+        const count = asCount(facts["member_count"]);
+        return count === undefined ? facts : { ...facts, member_count: Math.max(0, count + change) };
+      });
     return {
-      GUILD_MEMBER_ADD: changed,
+      GUILD_MEMBER_ADD: (data) => {
+        changed(data);
+        counted(data["guild_id"], 1);
+      },
       GUILD_MEMBER_UPDATE: changed,
       GUILD_MEMBER_REMOVE: (data) => {
         const [guildId, userId] = [readId(data["guild_id"]), readId(asRecord(data["user"])?.["id"])];
         if (guildId !== undefined && userId !== undefined) {
           this.#tell("memberGone", (events) => events.memberGone(guildId, userId));
+          counted(guildId, -1);
         }
       },
       PRESENCE_UPDATE: (data) => this.#presences([data]),

@@ -21,10 +21,8 @@ export interface ChannelMessage {
   readonly author: Author;
   /** Raw: mentions as `<@id>`. Empty without the message content intent, unless it is addressed to the bot. */
   readonly content: string;
-  /** Ids of the people and roles that the server says are mentioned. */
+  /** Ids of the people that the server says are mentioned. */
   readonly mentionedUserIds: readonly string[];
-  readonly mentionedRoleIds: readonly string[];
-  readonly mentionsEveryone: boolean;
   /** The message that this one replies to; its author where the server says so. */
   readonly repliesTo: { readonly messageId: string; readonly authorId: string | undefined } | undefined;
   readonly attachments: readonly MessageAttachment[];
@@ -57,6 +55,8 @@ export interface Guild {
   readonly ownerId: string | undefined;
   /** Roles whose members may manage messages everywhere in it. */
   readonly moderatorRoleIds: readonly string[];
+  /** By id. Untrusted text. */
+  readonly roleNames: ReadonlyMap<string, string>;
 }
 
 export interface Channel {
@@ -99,7 +99,8 @@ export interface CommandInteraction {
 /** What happens on Discord, one call an event. None of them may throw; what they return is not waited for. */
 export interface DiscordEvents {
   ready(self: Self): void;
-  guild(guild: Guild, channels: readonly Channel[]): void;
+  /** A server, and its channels and threads; undefined when they are what they were. */
+  guild(guild: Guild, channels: readonly Channel[] | undefined): void;
   guildGone(guildId: string): void;
   channel(channel: Channel): void;
   channelGone(channelId: string): void;

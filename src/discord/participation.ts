@@ -48,8 +48,8 @@ export type IgnoredBecause =
 
 /** What to do about a message. */
 export type Decision =
-  /** It is for the bot: answer, in `afterMs` milliseconds if the channel is still in its cooldown, else (0) at once. */
-  | { readonly kind: "answer"; readonly because: AddressedBy; readonly afterMs: number }
+  /** It is for the bot: answer, once the channel's cooldown is over. */
+  | { readonly kind: "answer"; readonly because: AddressedBy }
   /** It is for nobody in particular: the model may say something, or keep silent. */
   | { readonly kind: "ambient" }
   | { readonly kind: "ignore"; readonly because: IgnoredBecause };
@@ -70,7 +70,7 @@ const VISIBLE = /[^\s\p{Cc}\p{Cf}\p{M}\u115f\u1160\u2800\u3164]/u;
  * calls for an answer; only who mentions or names the bot is answered even if all else is a reaction.
  */
 export function decide(situation: Situation): Decision {
-  const { message, settings, state, nowMs } = situation;
+  const { message, settings, state } = situation;
   const unheard = whyNotHeard(situation);
   if (unheard) return ignore(unheard);
   if (!VISIBLE.test(message.content) && message.attachments.length === 0) return ignore("empty");
@@ -83,10 +83,48 @@ export function decide(situation: Situation): Decision {
     // Where the bot has asked something, "ok" to it is an answer.
     if (!(because && state.asked) && isReaction(said.text)) return ignore("reaction");
   }
-  if (because) return { kind: "answer", because, afterMs: cooldownMs(settings, state, nowMs) };
+  if (because) return { kind: "answer", because };
   if (isToSomebodyElse(message, mentioned)) return ignore("to_somebody_else");
   const quiet = whyQuiet(situation);
   return quiet ? ignore(quiet) : { kind: "ambient" };
+}
+
+/** What a reason to say nothing is about. */
+interface Meaning {
+  /** Whether commands are taken all the same: also where the bot is muted or has nothing to say. */
+  readonly isHeard: boolean;
+  /** Whether it is about what the message says, so that another form of it may be another matter. */
+  readonly isAboutText: boolean;
+}
+
+const NOT_HEARD: Meaning = { isHeard: false, isAboutText: false };
+const NOT_NOW: Meaning = { isHeard: true, isAboutText: false };
+const NO_QUESTION: Meaning = { isHeard: true, isAboutText: true };
+
+const MEANINGS: Readonly<Record<IgnoredBecause, Meaning>> = {
+  self: NOT_HEARD,
+  webhook: NOT_HEARD,
+  bot: NOT_HEARD,
+  bot_pair: NOT_HEARD,
+  denied: NOT_HEARD,
+  muted: NOT_NOW,
+  cooldown: NOT_NOW,
+  ambient_rate: NOT_NOW,
+  decayed: NOT_NOW,
+  empty: NO_QUESTION,
+  reaction: NO_QUESTION,
+  to_somebody_else: NO_QUESTION,
+  ambient_off: NO_QUESTION,
+};
+
+/** Whether commands are taken from whoever wrote it. */
+export function isHeard(decision: Decision): boolean {
+  return decision.kind !== "ignore" || MEANINGS[decision.because].isHeard;
+}
+
+/** Whether a message that the bot is about to answer may still be answered as it reads now. */
+export function mayBeQuestion(decision: Decision): boolean {
+  return decision.kind !== "ignore" || !MEANINGS[decision.because].isAboutText;
 }
 
 function ignore(because: IgnoredBecause): Decision {

@@ -1,10 +1,8 @@
+import type { CognitiveMode } from "../core/types.ts";
 import type { ChannelMessage } from "./events.ts";
 
 /** Why something is to be said: somebody is waiting for it, or the bot may have something to add. */
 export type TurnKind = "addressed" | "ambient";
-
-/** How the agent answers: with everything, grounded in what it knows, from memory alone. See `POST /api/chat`. */
-export type CognitiveMode = 1 | 2 | 3;
 
 /** What is answered together: one message, or several that one person wrote in a row. */
 export interface Turn {
@@ -25,6 +23,8 @@ export interface TurnOptions {
   readonly output?: Output | undefined;
 }
 
+/** UTF-16 units of what is answered together: more of it would be too long for a small model. */
+const MOST_TOGETHER = 8000;
 /** Turns that may wait in a channel. */
 const MOST_WAITING = 16;
 
@@ -42,13 +42,18 @@ export class PendingTurns {
   add(kind: TurnKind, message: ChannelMessage, { mode = 2, output }: TurnOptions = {}): void {
     const last = this.#turns.at(-1);
     const isAlike = last?.kind === kind && last.mode === mode && !last.output && !output;
-    if (kind === "addressed" && isAlike && isBySame(last, message)) {
+    if (kind === "addressed" && isAlike && isBySame(last, message) && hasRoom(last, message)) {
       this.#turns[this.#turns.length - 1] = { ...last, messages: [...last.messages, message] };
       return;
     }
-    if (kind === "ambient") this.#turns = this.#turns.filter((turn) => turn.kind !== "ambient");
+    if (kind === "ambient") this.dropAmbient();
     this.#turns.push({ kind, mode, messages: [message], output });
-    if (this.#turns.length > MOST_WAITING) this.#turns = this.#turns.filter((turn) => turn.kind !== "ambient");
+    if (this.#turns.length > MOST_WAITING) this.dropAmbient();
+  }
+
+  /** The turn that `take()` would give. */
+  get next(): Turn | undefined {
+    return this.#turns.find(({ kind }) => kind === "addressed") ?? this.#turns[0];
   }
 
   /** The next turn; an older chance to comment is over once somebody who waits is answered. */
@@ -76,13 +81,22 @@ export class PendingTurns {
     this.#turns = this.#turns.flatMap((turn) => withoutMessages(turn, messageIds) ?? []);
   }
 
-  /** Forgets what somebody has written. */
-  forget(userId: string): void {
+  /** Forgets what somebody has written; gives the turns that are gone. */
+  forget(userId: string): readonly Turn[] {
+    const gone = this.#turns.filter((turn) => isOf(turn, userId));
     this.#turns = this.#turns.filter((turn) => !isOf(turn, userId));
+    return gone;
   }
 
-  clear(): void {
+  dropAmbient(): void {
+    this.#turns = this.#turns.filter(({ kind }) => kind === "addressed");
+  }
+
+  /** Forgets everything; gives the turns that are gone. */
+  clear(): readonly Turn[] {
+    const gone = this.#turns;
     this.#turns = [];
+    return gone;
   }
 }
 
@@ -106,4 +120,8 @@ export function isOf({ messages }: Turn, userId: string): boolean {
 
 function isBySame({ messages }: Turn, { author }: ChannelMessage): boolean {
   return messages[0]?.author.id === author.id && messages[0].author.name === author.name;
+}
+
+function hasRoom({ messages }: Turn, { content }: ChannelMessage): boolean {
+  return messages.reduce((sum, each) => sum + each.content.length, content.length) <= MOST_TOGETHER;
 }

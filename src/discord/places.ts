@@ -5,13 +5,20 @@ export class Places {
   readonly #guilds = new Map<string, Guild>();
   readonly #channels = new Map<string, Channel>();
 
-  guild(guild: Guild, channels: readonly Channel[]): void {
+  /** A server, and all the channels it has now; undefined when they are what they were. */
+  guild(guild: Guild, channels: readonly Channel[] | undefined): void {
     this.#guilds.set(guild.id, guild);
+    if (!channels) return;
+    this.#dropChannels(guild.id);
     for (const channel of channels) this.channel(channel);
   }
 
   guildGone(guildId: string): void {
     this.#guilds.delete(guildId);
+    this.#dropChannels(guildId);
+  }
+
+  #dropChannels(guildId: string): void {
     for (const [id, channel] of this.#channels) if (channel.guildId === guildId) this.#channels.delete(id);
   }
 

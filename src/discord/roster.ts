@@ -56,6 +56,11 @@ export class Roster {
     for (const member of members) this.#put(guildId, member);
   }
 
+  /** What is known of who is online is no longer true. */
+  nobodyOnline(): void {
+    this.#online.clear();
+  }
+
   /** People came online, or went. */
   presences(changes: Iterable<Presence>): void {
     for (const { userId, isOnline } of changes) {

@@ -23,6 +23,8 @@ const ID = /^\d{1,20}$/;
 const DISCORD_EPOCH_MS = 1_420_070_400_000n;
 /** Kinds of channels that are threads: of announcements, public, private. */
 const THREADS: ReadonlySet<unknown> = new Set([10, 11, 12]);
+/** Kinds of messages that somebody has written: plain ones and replies. Source: Discord's API documentation, "Message Types". */
+const WRITTEN: ReadonlySet<unknown> = new Set([undefined, 0, 19]);
 /** What kind of reference a reply is; 1 is a message that was passed on. */
 const REPLY = 0;
 
@@ -42,13 +44,16 @@ export function readSelf(user: unknown, application?: unknown): Self | undefined
   return { id, applicationId: readId(asRecord(application)?.["id"]) ?? id, username: asText(username) ?? "" };
 }
 
-/** A message as MESSAGE_CREATE and MESSAGE_UPDATE give it; undefined for an update that only adds a preview. */
+/**
+ * A message as MESSAGE_CREATE and MESSAGE_UPDATE give it; undefined for an update that only adds a preview, and for what
+ * Discord says itself: that somebody joined, or named a thread.
+ */
 export function readMessage(data: unknown): ChannelMessage | undefined {
   const raw = asRecord(data) ?? {};
   const id = readId(raw["id"]);
   const channelId = readId(raw["channel_id"]);
   const author = readAuthor(raw);
-  if (id === undefined || channelId === undefined || !author) return undefined;
+  if (id === undefined || channelId === undefined || !author || !WRITTEN.has(raw["type"])) return undefined;
   return {
     id,
     channelId,
@@ -56,8 +61,6 @@ export function readMessage(data: unknown): ChannelMessage | undefined {
     guildId: readId(raw["guild_id"]),
     content: asText(raw["content"]) ?? "",
     mentionedUserIds: readIds(asRecords(raw["mentions"]).map((user) => user["id"])),
-    mentionedRoleIds: readIds(raw["mention_roles"]),
-    mentionsEveryone: raw["mention_everyone"] === true,
     repliesTo: readReply(raw),
     attachments: asRecords(raw["attachments"]).map(readAttachment).filter((file) => file !== undefined),
     atMs: readTime(raw["timestamp"], id),
@@ -118,6 +121,11 @@ export function readGuild(data: unknown, selfId: string | undefined): Guild | un
     memberCount: asCount(raw["member_count"]) ?? asRecords(raw["members"]).length,
     ownerId: readId(raw["owner_id"]),
     moderatorRoleIds: readIds(asRecords(raw["roles"]).filter(managesMessages).map((role) => role["id"])),
+    roleNames: new Map(
+      asRecords(raw["roles"]).flatMap(({ id, name }) => {
+        return typeof id === "string" && typeof name === "string" ? [[id, name]] : [];
+      }),
+    ),
   };
 }
 

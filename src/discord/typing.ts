@@ -66,7 +66,7 @@ export class Typing implements Disposable {
   }
 }
 
-export interface Pace {
+export interface WritingTime {
   /** UTF-16 units of what was read or is written. */
   readonly letters: number;
   /** Letters a second; 0 for no delay at all. */
@@ -78,7 +78,7 @@ export interface Pace {
 }
 
 /** How long to wait still, in milliseconds, so that an answer does not come faster than a person reads and writes. */
-export function remainingDelayMs({ letters, lettersPerSecond, tookMs, mostMs = 8000 }: Pace): number {
+export function remainingDelayMs({ letters, lettersPerSecond, tookMs, mostMs = 8000 }: WritingTime): number {
   if (!(lettersPerSecond > 0)) return 0;
   const wantedMs = Math.min(mostMs, (letters / lettersPerSecond) * 1000);
   return Math.max(0, Math.round(wantedMs - Math.max(0, tookMs)));

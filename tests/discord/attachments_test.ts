@@ -114,7 +114,7 @@ Deno.test("readAttachments() keeps all texts together within a bound, later smal
   const { text } = await readAttachments([file("a.txt", 60), file("b.txt", 60), file("c.txt", 1)], options);
   assert.match(
     text,
-    /│ a{60}\n\nArchivo adjunto «c\.txt»:\n│ c\n\n.*«b\.txt» \(60 B, demasiado grande junto con los demás\)$/,
+    /│ a{60}\n\nArchivo adjunto «c\.txt»:\n│ c\n\n.*«b\.txt» \(60 B, demasiado junto con los demás\)$/,
   );
   assert.deepEqual(asked.map(([, maxBytes]) => maxBytes), [60, 1]);
 });
@@ -137,7 +137,19 @@ Deno.test("readAttachments() knows images by their bytes, and passes on so many 
     "image/webp",
     "image/png",
   ]);
-  assert.match(text, /^Imágenes adjuntas: «a.png», .*\n\n.*: «e\.png» \(16 B, demasiado grande junto con los demás\)$/);
+  assert.match(text, /^Imágenes adjuntas: «a.png», .*\n\n.*: «e\.png» \(16 B, demasiado junto con los demás\)$/);
+});
+
+Deno.test("readAttachments() fetches ten files at most, and cuts what is too long as a whole", async () => {
+  const names = Array.from({ length: 12 }, (_, index) => `${index}.txt`);
+  const { options, asked } = serve(Object.fromEntries(names.map((name) => [name, "x"])));
+  const { text } = await readAttachments(names.map((name) => file(name, 1)), options);
+  assert.equal(asked.length, 10);
+  assert.match(text, /: «10\.txt» \(1 B, demasiado junto con los demás\), «11\.txt»/);
+  const lines = serve({ "a.txt": "\n".repeat(50), "b.txt": "b" }, { mostLetters: 20 });
+  const cut = await readAttachments([file("a.txt", 50), file("b.txt", 1)], lines.options);
+  assert.match(cut.text, /^Archivo adjunto «a\.txt» \(solo el principio\):\n(│ \n){6}/);
+  assert.ok(cut.text.length < 120, cut.text);
 });
 
 Deno.test("readAttachments() fetches everything at the same time", async () => {

@@ -1,48 +1,12 @@
 import assert from "node:assert/strict";
-import { EMBEDDED_DISCORD_TEXT, parseDiscordSettings } from "../../src/config/discord_settings.ts";
-import type { AgentApi } from "../../src/discord/agent_api.ts";
-import { DiscordBot } from "../../src/discord/bot.ts";
 import { until } from "../support/rig.ts";
+import { createBotScene } from "./bot_scene.ts";
 import { author, message } from "./messages.ts";
 
-const SELF = { id: "1", applicationId: "1", username: "Django" };
 const HELLO = { content: "<@1> hola" };
-const log = { error() {}, warn() {}, info() {}, debug() {} };
-
-/** A bot whose agent never answers; the signals of all that it was asked. */
-function createScene({ isPosting = true } = {}) {
-  const calls: AbortSignal[] = [];
-  const wait = (signal: AbortSignal) => {
-    calls.push(signal);
-    return new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-  };
-  const api: AgentApi = {
-    chat: (_, signal) => wait(signal),
-    sees: () => Promise.resolve(false),
-    clear: (_, signal) => wait(signal),
-    forgetUser: (_, signal) => wait(signal),
-  };
-  const posted: string[] = [];
-  const bot = new DiscordBot({
-    api,
-    rest: {
-      post: (_, { content }) => isPosting ? Promise.resolve(String(posted.push(content))) : new Promise(() => {}),
-      typing: () => Promise.resolve(),
-      defer: () => Promise.resolve(),
-      answer: () => Promise.resolve(),
-      register: () => Promise.resolve(),
-    },
-    settings: () => parseDiscordSettings(EMBEDDED_DISCORD_TEXT, "test"),
-    download: () => Promise.reject(new Error("There are no files")),
-    status: () => "fine",
-    log,
-  });
-  bot.ready(SELF);
-  return { bot, calls, posted };
-}
 
 Deno.test("DiscordBot.stop() gives up what is asked, and what comes afterwards begins nothing", async () => {
-  const { bot, calls, posted } = createScene();
+  const { bot, calls, posted } = createBotScene();
   bot.message(message("10", HELLO));
   bot.message(message("11", { content: "!olvídame", channelId: "6", author: author("8") }));
   await until(() => calls.length === 2);
@@ -56,7 +20,7 @@ Deno.test("DiscordBot.stop() gives up what is asked, and what comes afterwards b
 });
 
 Deno.test("DiscordBot.guildGone() drops what is asked in that server, and nothing of another", async () => {
-  const { bot, calls } = createScene();
+  const { bot, calls } = createBotScene();
   bot.message(message("10", HELLO));
   bot.message(message("11", { ...HELLO, channelId: "6", guildId: "4" }));
   await until(() => calls.length === 2);
@@ -66,7 +30,7 @@ Deno.test("DiscordBot.guildGone() drops what is asked in that server, and nothin
 });
 
 Deno.test("DiscordBot is muted from the command on, however long it takes to say so", async () => {
-  const { bot, calls } = createScene({ isPosting: false });
+  const { bot, calls } = createBotScene({ isPosting: false });
   bot.message(message("10", { content: "!mute", guildId: undefined }));
   bot.message(message("11", { content: "hola", guildId: undefined }));
   await new Promise((resolve) => setTimeout(resolve, 0));
@@ -75,7 +39,7 @@ Deno.test("DiscordBot is muted from the command on, however long it takes to say
 });
 
 Deno.test("DiscordBot stays muted in a channel, in however many others people talk", async () => {
-  const { bot, calls } = createScene();
+  const { bot, calls } = createBotScene();
   bot.message(message("10", { content: "!mute", guildId: undefined }));
   for (let channel = 1000; channel < 2001; channel++) bot.message(message(`1${channel}`, { channelId: `${channel}` }));
   bot.message(message("11", { content: "hola", guildId: undefined }));
@@ -93,7 +57,7 @@ Deno.test("DiscordBot answers no question that was edited into something else, a
     { content: "!full ¿qué tal?", isAnswered: true },
   ];
   for (const { content, isAnswered } of edits) {
-    const { bot, calls } = createScene();
+    const { bot, calls } = createBotScene();
     bot.message(message("10", HELLO));
     await until(() => calls.length === 1);
     bot.messageEdited(message("10", { content }));

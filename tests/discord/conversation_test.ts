@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Slots } from "../../src/core/slots.ts";
+import { TooLongError } from "../../src/discord/agent_api.ts";
 import { Conversation } from "../../src/discord/conversation.ts";
 import { message } from "./messages.ts";
 
@@ -10,17 +11,25 @@ const nextTask = () => new Promise((resolve) => setTimeout(resolve, 0));
 interface SceneOptions {
   /** What the agent answers. */
   readonly answer?: string;
+  /** How often the agent finds it too long. */
+  readonly tooLong?: number;
   /** Which message of all is refused by Discord, counted from 1. */
   readonly refused?: number;
 }
 
 /** A conversation whose agent answers at once; its first answer is posted when `confirm` is called. */
-function createScene({ answer = "hola", refused }: SceneOptions = {}) {
+function createScene({ answer = "hola", refused, tooLong = 0 }: SceneOptions = {}) {
+  const briefs: boolean[] = [];
   const [posted, contents, spoken]: [string[], string[], string[]] = [[], [], []];
   const { promise: confirmed, resolve: confirm } = Promise.withResolvers<void>();
   const conversation = new Conversation({
     channelId: "5",
-    api: { chat: () => Promise.resolve({ content: answer, silent: false }) },
+    api: {
+      chat: () =>
+        briefs.length <= tooLong
+          ? Promise.reject(new TooLongError("too long"))
+          : Promise.resolve({ content: answer, silent: false }),
+    },
     rest: {
       async post(_, { content, replyTo = "" }) {
         if (posted.push(replyTo) === 1) await confirmed;
@@ -31,13 +40,18 @@ function createScene({ answer = "hola", refused }: SceneOptions = {}) {
       typing: () => Promise.resolve(),
     },
     slots: new Slots(1),
-    ask: () => Promise.resolve({ request: REQUEST, language: "es", names: { self: ["Django"], others: [] } }),
+    ask: (_, { isBrief }) =>
+      Promise.resolve(briefs.push(isBrief)).then(() => ({
+        request: REQUEST,
+        language: "es",
+        names: { self: ["Django"], others: [] },
+      })),
     language: () => "es",
     pace: () => ({ cooldownMs: 0, readingSpeed: 0 }),
-    onSpoken: (_, text) => spoken.push(text),
+    onSpoken: (text) => void spoken.push(text),
     log: { error() {}, warn() {}, info() {}, debug() {} },
   });
-  return { conversation, posted, contents, spoken, confirm };
+  return { conversation, briefs, posted, contents, spoken, confirm };
 }
 
 Deno.test("Conversation.hear() loses nothing, in whichever step of an ending answer it comes", async () => {
@@ -90,4 +104,15 @@ Deno.test("Conversation says so, once, when an answer to somebody who waits has 
   ambient.conversation.hear("ambient", message("10"));
   await nextTask();
   assert.deepEqual([...silent.posted, ...ambient.posted], []);
+});
+
+Deno.test("Conversation asks once more in brief what was too long, and then says that it is", async () => {
+  for (const [tooLong, said] of [[1, "hola"], [2, "Eso es demasiado largo para mí."]] as const) {
+    const { conversation, briefs, contents, confirm } = createScene({ tooLong });
+    confirm();
+    conversation.hear("addressed", message("10"));
+    await nextTask();
+    assert.deepEqual(briefs, [false, true]);
+    assert.deepEqual(contents, [said]);
+  }
 });

@@ -62,8 +62,29 @@ Deno.test("Gateway tells of edits, deletions, channels, threads, members and ser
   assert.deepEqual(told("channelGone"), [["22"], ["23"]]);
   assert.deepEqual(told("members"), [[guild_id, [{ id: "777", name: "Anita", username: "ana", isBot: false }]]]);
   assert.deepEqual(told("memberGone"), [[guild_id, "777"]]);
-  assert.deepEqual(told("guild").map(([guild, channels]) => [guild.memberCount, channels.length]), [[3, 1]]);
+  assert.deepEqual(told("guild").map(([guild, channels]) => [guild.memberCount, channels?.length]), [[3, 1]]);
   assert.deepEqual(told("guildGone"), [[guild_id]]);
+});
+
+Deno.test("Gateway counts who comes and goes, and lets go of threads that are archived", async () => {
+  await using scene = await connectedScene({ intents: { members: false } });
+  const { fake, told } = scene;
+  const guild_id = "4194304";
+  const thread = { id: "23", guild_id, name: "riego", type: 11, parent_id: "22" };
+  fake.dispatch("GUILD_CREATE", { id: guild_id, member_count: 3, emojis: [{ id: "1" }] });
+  for (const id of ["701", "702"]) fake.dispatch("GUILD_MEMBER_ADD", { guild_id, user: { id, username: "u" } });
+  fake.dispatch("GUILD_MEMBER_REMOVE", { guild_id, user: { id: "701" } });
+  fake.dispatch("THREAD_UPDATE", { ...thread, thread_metadata: { archived: false } });
+  fake.dispatch("THREAD_UPDATE", { ...thread, thread_metadata: { archived: true } });
+  await say(scene, "end");
+  assert.deepEqual(told("guild").map(([{ memberCount }, channels]) => [memberCount, channels?.length]), [
+    [3, 0],
+    [4, undefined],
+    [5, undefined],
+    [4, undefined],
+  ]);
+  assert.deepEqual(told("channel").map(([{ id }]) => id), ["23"]);
+  assert.deepEqual(told("channelGone"), [["23"]]);
 });
 
 Deno.test("Gateway passes an event on once, whatever connection it comes over", async () => {

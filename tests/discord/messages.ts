@@ -20,8 +20,6 @@ export function message(id: string, more: Partial<ChannelMessage> = {}): Channel
     author: author("7"),
     content: `content ${id}`,
     mentionedUserIds: [],
-    mentionedRoleIds: [],
-    mentionsEveryone: false,
     repliesTo: undefined,
     attachments: [],
     atMs: 1_000,

@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { ambientCallMade, heard, mutedUntil, newChannel, spoke } from "../../src/discord/channel_state.ts";
+import {
+  ambientCallMade,
+  botAnswerDue,
+  heard,
+  mutedUntil,
+  newChannel,
+  spoke,
+} from "../../src/discord/channel_state.ts";
 import { decide } from "../../src/discord/participation.ts";
 import { ANA, describe, ID, NOW, outcome, type Scene, situation } from "./participation_scene.ts";
 
@@ -75,12 +82,12 @@ table("says nothing where it is muted", [
   ["answer name", {}, { state: { mutedUntilMs: 0 } }],
 ]);
 
-table("answers whoever speaks to it during the cooldown afterwards", [
-  ["answer name after 8000", {}, { state: { spokeAtMs: NOW } }],
-  ["answer name after 1", {}, { state: { spokeAtMs: NOW - 7_999 } }],
+table("answers whoever speaks to it during the cooldown, too", [
+  ["answer name", {}, { state: { spokeAtMs: NOW } }],
+  ["answer name", {}, { state: { spokeAtMs: NOW - 7_999 } }],
   ["answer name", {}, { state: { spokeAtMs: NOW - 8_000 } }],
-  ["answer dm after 5000", {}, { ...DIRECT, state: { spokeAtMs: NOW - 3_000 } }],
-  ["answer name after 500", { cooldown_seconds: 1.5 }, { state: { spokeAtMs: NOW - 1_000 } }],
+  ["answer dm", {}, { ...DIRECT, state: { spokeAtMs: NOW - 3_000 } }],
+  ["answer name", { cooldown_seconds: 1.5 }, { state: { spokeAtMs: NOW - 1_000 } }],
   ["answer name", { cooldown_seconds: 0 }, { state: { spokeAtMs: NOW } }],
   ["answer name", {}, { state: { spokeAtMs: NOW + 3_600_000 } }], // the clock was set back
 ]);
@@ -143,7 +150,7 @@ Deno.test("decide() asks a model that keeps silent more and more seldom, and one
   assert.ok(gaps.slice(4).every((gap, index) => index === 0 || gap >= (gaps[index + 3] ?? 0)), String(gaps));
   assert.equal(gaps.at(-1), 1800);
   const laterMs = NOW + 5 * 3_600_000;
-  state = spoke(state, { atMs: laterMs, toBot: false, text: "Yes." });
+  state = spoke(state, { atMs: laterMs, text: "Yes." });
   const again = decide({ ...situation("it rains", { nowMs: laterMs + 8_000 }), state });
   assert.equal(describe(again), "ambient");
 });
@@ -161,7 +168,7 @@ Deno.test("decide() ends the talk of two bots that answer each other, until a pe
       const decision = decide({ ...situation("Django, and you?", { author: bot, settings, nowMs }), state });
       if (decision.kind !== "answer") continue;
       answers++;
-      state = spoke(state, { atMs: nowMs, toBot: true, text: "And you?" });
+      state = spoke(botAnswerDue(state, nowMs), { atMs: nowMs, text: "And you?" });
     }
     return answers;
   };
@@ -175,7 +182,7 @@ Deno.test("decide() ends the talk of two bots that answer each other, until a pe
 });
 
 Deno.test("spoke() notices a question, of which a bare ok is the answer", () => {
-  const asked = (text: string) => spoke(newChannel(0), { atMs: 1, toBot: false, text }).asked;
+  const asked = (text: string) => spoke(newChannel(0), { atMs: 1, text }).asked;
   for (const text of ["¿Lo borro?", "Shall I? ", "**Really?**", '"Why?"', "要不要？"]) assert.ok(asked(text), text);
   for (const text of ["Why? Because.", "", "Done.", `${"?".repeat(10)} ${"x".repeat(300)}`]) {
     assert.ok(!asked(text), text);

@@ -58,11 +58,10 @@ export function situation(content: string, scene: Scene = {}): Situation {
   };
 }
 
-/** A decision in short: `answer mention`, `answer dm after 3000`, `ambient`, `ignore self`. */
+/** A decision in short: `answer mention`, `ambient`, `ignore self`. */
 export function describe(decision: Decision): string {
   if (decision.kind === "ambient") return "ambient";
-  const after = decision.kind === "answer" && decision.afterMs > 0 ? ` after ${decision.afterMs}` : "";
-  return `${decision.kind} ${decision.because}${after}`;
+  return `${decision.kind} ${decision.because}`;
 }
 
 /** What is decided about `content`, in short. */

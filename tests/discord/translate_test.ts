@@ -37,12 +37,16 @@ Deno.test("readMessage() takes everything that the bot wants to know", () => {
     author: { id: "777", name: "Anita", username: "ana", isBot: false, isWebhook: false, roleIds: ["42"] },
     content: "hola <@1>",
     mentionedUserIds: ["1"],
-    mentionedRoleIds: ["2"],
-    mentionsEveryone: true,
     repliesTo: { messageId: "4", authorId: "9" },
     attachments: [{ name: "a.txt", url: "https://cdn.discordapp.com/a", size: 7, contentType: "text/plain" }],
     atMs: Date.UTC(2026, 10, 29, 8),
   });
+});
+
+Deno.test("readMessage() takes what people write, and nothing that Discord says itself", () => {
+  for (const type of [0, 19, undefined]) assert.ok(readMessage(rawMessage("hola", { type })), String(type));
+  // A channel renamed, a boost, somebody joined, a thread begun with its name as the content.
+  for (const type of [4, 8, 7, 18, "0", null]) assert.equal(readMessage(rawMessage("Django", { type })), undefined);
 });
 
 Deno.test("readMessage() shows the name that the server shows", () => {
@@ -76,7 +80,7 @@ Deno.test("readMessage() refuses what has no author, as an update that only adds
 });
 
 Deno.test("readGuild() finds the bot's own role, and leaves out a server that is out of order", () => {
-  const roles = [{ id: "1", tags: { bot_id: "8" } }, { id: "2", tags: { bot_id: "9" } }, { id: "3" }];
+  const roles = [{ id: "1", tags: { bot_id: "8" } }, { id: "2", name: "Django", tags: { bot_id: "9" } }, { id: "3" }];
   const raw = { id: "4194304", name: "Jardín", roles, member_count: 12 };
   assert.deepEqual(readGuild(raw, "9"), {
     id: "4194304",
@@ -85,6 +89,7 @@ Deno.test("readGuild() finds the bot's own role, and leaves out a server that is
     memberCount: 12,
     ownerId: undefined,
     moderatorRoleIds: [],
+    roleNames: new Map([["2", "Django"]]),
   });
   assert.equal(readGuild(raw, undefined)?.ownRoleId, undefined);
   assert.equal(readGuild({ ...raw, unavailable: true }, "9"), undefined);

@@ -111,11 +111,12 @@ Deno.test("the bot takes a burst of one person together while it is busy, and an
 
 Deno.test("the bot says once that nothing can answer, in the language of who waits, and nothing of the error", async () => {
   await using bot = await createBotWorld({ cooldown_seconds: 0 });
-  await using _served = await bot.serve();
+  await using served = await bot.serve();
   await bot.world.ollama.down();
   bot.say(`<@${BOT_ID}> what should we plant today, my friend?`);
   await bot.untilPosted(1);
   bot.say(`<@${BOT_ID}> and tomorrow?`);
+  await until(() => served.program.told.split("No answer in a channel").length === 3);
   bot.say("!status");
   await bot.untilPosted(2);
   const [first, second = ""] = bot.posted();
