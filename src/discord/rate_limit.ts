@@ -4,7 +4,7 @@ import { asRecord, parseJson } from "../providers/json.ts";
 export interface Limited {
   /** How long to wait, in milliseconds; undefined when it does not say. */
   readonly waitMs: number | undefined;
-  /** True when the limit is not this webhook's alone. */
+  /** True when the limit holds for more than what was asked for. */
   readonly global: boolean;
 }
 

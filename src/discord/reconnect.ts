@@ -45,7 +45,7 @@ const MOST_STRIKES = 2;
 /** Decides whether the session can be taken up again. */
 export function fateOf(down: Down, { resuming, opened, wasUp, strikes }: Course): Fate {
   if (down.kind === "closed" && ENDS_SESSION.has(down.code)) return "drop";
-  if (down.kind === "invalid") return down.resumable ? "keep" : "drop";
+  if (down.kind === "invalid") return down.resumable && strikes < MOST_STRIKES ? "keep" : "drop";
   if (!resuming || wasUp) return "keep";
   if (!opened) return "elsewhere";
   // Some servers fall silent or hang up instead of saying that they know no such session.

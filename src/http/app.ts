@@ -1,10 +1,10 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { describeFault } from "../core/errors.ts";
 import { createChat } from "./chat.ts";
 import { createApi } from "./context.ts";
 import { HttpError } from "./errors.ts";
 import type { EventLog } from "./event_log.ts";
 import type { EventStreams } from "./event_stream.ts";
+import { createFaultTeller } from "./fault_teller.ts";
 import { createGuard, type GuardOptions, type OnRefused } from "./guard.ts";
 import { createManager } from "./manager.ts";
 import { createRouterStatus } from "./router_status.ts";
@@ -31,11 +31,7 @@ export function createApp(
   guard: GuardOptions,
 ): OpenAPIHono {
   const app = createApi();
-  app.use(async (c, next) => {
-    await next();
-    // Whoever hangs up ends what was done for them with an error that nobody hears of.
-    if (c.error && c.res.status === 500 && !c.req.raw.signal.aborted) tellFault(program.events, c.error);
-  });
+  app.use(createFaultTeller(program.events));
   app.use(createGuard(guard, tellRefusals(program.events)));
   app.route("/", createOpenAi(program.router));
   app.route("/", createChat(program.chat));
@@ -68,15 +64,6 @@ function tellRefusals(events: Program["events"]): OnRefused {
     told.set(reason, now);
     events.emit("security.request_refused", { reason });
   };
-}
-
-/** Tells the people of a fault that a request has run into; the answer to it shows the name only. */
-export function tellFault(events: Program["events"], error: unknown): void {
-  events.emit("system.warning", {
-    code: "internal_error",
-    message: `A request ran into an internal error: ${describeFault(error)}`,
-    remedy: "This is a fault of the program; please report it.",
-  });
 }
 
 /** A path that exists for another method says so. */

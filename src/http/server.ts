@@ -1,10 +1,11 @@
 import { AgentError, EXIT } from "../core/errors.ts";
 import { inTime } from "../core/in_time.ts";
 import { howToAllow, isAllowed } from "../core/sandbox.ts";
-import { createApp, tellFault } from "./app.ts";
+import { createApp } from "./app.ts";
 import { describeError, HttpError } from "./errors.ts";
 import { EventLog } from "./event_log.ts";
 import { EventStreams } from "./event_stream.ts";
+import { tellFault } from "./fault_teller.ts";
 import type { GuardOptions } from "./guard.ts";
 import { type Handler, listen, type Listener, type ListenOptions } from "./listener.ts";
 import { createMetrics } from "./metrics.ts";

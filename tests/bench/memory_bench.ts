@@ -156,7 +156,7 @@ function createSay(memory: Memory, provider: Provider): (message: string, conver
   });
   const prompts = new PromptFiles({ dir: "./nowhere", warn });
   const chat = new Pipeline({ router, memory, prompts, web, events, settings });
-  const api = createLocalApi({ chat, memory, router, seal: { sealed: true, sandboxed: false } });
+  const api = createLocalApi({ chat, memory, router, events, seal: { sealed: true, sandboxed: false } });
   return async (message, conversation) => {
     const body = JSON.stringify({ message, conversation_id: `c${Math.floor(conversation / 10)}` });
     const headers = { "content-type": "application/json" };

@@ -72,3 +72,16 @@ Deno.test("createLocalApi() is the part that whoever converses needs, and nothin
   const status = await (await send(request("GET", "/api/router/status"))).json();
   assert.equal(status.profile, "privacy_mode");
 });
+
+Deno.test("createLocalApi() tells of a fault behind it, with its place", async () => {
+  await using api = await startApi();
+  const events = watchEvents(api);
+  const chat = { ...api.agent.chat, answer: () => Promise.reject(new TypeError("SECRET")) };
+  const { memory, router, seal } = api.agent;
+  const send = createLocalApi({ chat, memory, router, seal, events: api.agent.events });
+  const response = await send(request("POST", "/api/chat", { message: "Hola" }));
+  assert.equal(response.status, 500);
+  assert.ok(!(await response.text()).includes("SECRET"));
+  const [warning] = events.filter(({ name }) => name === "system.warning");
+  assert.match(JSON.stringify(warning?.data), /TypeError at .*local_api_test/);
+});
