@@ -119,6 +119,9 @@ export const modelsSchema = z.strictObject({
     ).default([]).meta({
       description: "origins of web pages that may use it, for example https://chat.example.com",
     }),
+    banner: z.string().max(200).regex(/^[^\r\n]*$/).exactOptional().meta({
+      description: "a line above every view of the page, for example what this installation is for",
+    }),
   }).prefault({}).meta({ description: "the HTTP API; changes count from the next start on" }),
   chat: z.strictObject({
     language: z.enum(["auto", ...LANGUAGES]).default("auto").meta({

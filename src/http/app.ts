@@ -1,6 +1,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { createChat } from "./chat.ts";
 import { createApi } from "./context.ts";
+import { createDashboard } from "./dashboard/dashboard.ts";
 import { HttpError } from "./errors.ts";
 import type { EventLog } from "./event_log.ts";
 import type { EventStreams } from "./event_stream.ts";
@@ -40,7 +41,7 @@ export function createApp(
   app.route("/", createManager(program));
   app.route("/", createStatus({ program, version, log, streams, botState }));
   app.get("/metrics", async (c) => c.body(await metrics.render(), 200, { "content-type": metrics.contentType }));
-  app.get("/", (c) => c.text(`django-agent ${version}\n\nThe API is described at /openapi.json.\n`));
+  app.route("/", createDashboard());
   app.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", {
     openapi: "3.1.0",

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
 import { isLoopback } from "../core/address.ts";
+import { isDashboardPath } from "./dashboard/dashboard.ts";
 import { HttpError } from "./errors.ts";
 
 /** Who may use the server. */
@@ -11,7 +12,7 @@ export interface GuardOptions {
   readonly allowedHosts: readonly string[];
   /** Origins of pages that may use it, like `https://chat.example.com`. */
   readonly allowedOrigins: readonly string[];
-  /** What every request but `/health` has to bring; undefined on loopback without one. */
+  /** What every request has to bring, but for `/health` and for the page itself; undefined on loopback without one. */
   readonly token: string | undefined;
 }
 
@@ -83,7 +84,7 @@ function requireOrigin(c: Context, origin: string | undefined, allowed: Readonly
 }
 
 function requireToken(c: Context, token: string | undefined): void {
-  if (token === undefined || c.req.path === "/health") return;
+  if (token === undefined || c.req.path === "/health" || isDashboardPath(c.req.path)) return;
   const [, given] = /^bearer +(\S+)$/i.exec(c.req.header("authorization") ?? "") ?? [];
   if (given !== undefined && isSame(given, token)) return;
   throw new HttpError(401, given === undefined ? "A token is needed" : "That token is not the right one", {

@@ -118,7 +118,9 @@ async function serve(
   const response = request ? await handler(request, delivered.promise) : notUnderstood();
   if (outgoing.destroyed) return void await response.body?.cancel(); // there is nobody left to tell
   const streamed = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
-  const whole = streamed ? undefined : await response.text();
+  // Text goes out in one write with the head, bytes do not.
+  const encoded = response.headers.has("content-encoding");
+  const whole = streamed ? undefined : encoded ? await response.bytes() : await response.text();
   // What is left of a body that nobody read would be taken for the next request.
   const unread = !incoming.complete;
   outgoing.statusCode = response.status;

@@ -112,6 +112,7 @@ function describeHealth({ router, seal, usage }: Program, { version, startedAt, 
     providers: Object.fromEntries(providers),
     database: { state: storing ? "ok" as const : "waiting" as const, shared: sharing },
     bot: { state: bot },
+    banner: snapshot.models.server.banner ?? null,
   };
 }
 

@@ -213,7 +213,6 @@ Deno.test("createGuard() lets a listed page read answers, refusals included", as
 });
 
 const PATHS = [
-  "/",
   "/metrics",
   "/openapi.json",
   "/api/router/status",
@@ -235,7 +234,7 @@ async function withAuthorization(options: ApiOptions, path: string, value?: stri
   return new Response(await response.text(), { status: response.status, headers: response.headers });
 }
 
-Deno.test("createGuard() asks for the token everywhere but at /health", async () => {
+Deno.test("createGuard() asks for the token everywhere but at /health and for the page itself", async () => {
   await using api = await startApi({ token: TOKEN });
   assert.equal((await readOk<{ status: string }>(await api.send("GET", "/health"))).status, "ok");
   for (const path of PATHS) {

@@ -43,6 +43,7 @@ Deno.test("GET /health tells that all is well", async () => {
     },
     database: { state: "ok", shared: "off" },
     bot: { state: "off" },
+    banner: null,
   });
 });
 

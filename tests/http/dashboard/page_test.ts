@@ -1,0 +1,229 @@
+import assert from "node:assert/strict";
+import { createWorld } from "../../e2e/setup.ts";
+import { serve } from "../../e2e/served.ts";
+import { type Api, startApi, TOKEN } from "../../support/api.ts";
+import { browserMissing, openPage, type PageOptions, type TestedPage } from "../../support/browser.ts";
+import { say, teach } from "../../support/conversation.ts";
+
+const VIEWS = ["centre", "models", "usage", "chat", "memory", "privacy"] as const;
+
+/** A test in the browser; skipped where there is none. */
+function pageTest(name: string, run: (api: Api) => Promise<void>): void {
+  Deno.test({
+    name: `the page ${name}`,
+    ignore: browserMissing !== undefined,
+    // The library that drives the browser keeps a timer of its own.
+    sanitizeOps: false,
+    sanitizeResources: false,
+    async fn() {
+      await using api = await startApi();
+      await run(api);
+    },
+  });
+}
+
+const open = ({ origin }: Api, view: string, options?: PageOptions) => openPage(`${origin}/#/${view}`, options);
+
+/** The page is as it is to be, but for requests that a test has made fail. */
+function assertCalm({ troubles, origins }: TestedPage, { origin }: Api): void {
+  assert.deepEqual(troubles, []);
+  assert.deepEqual([...origins], [origin]);
+}
+
+pageTest("shows every view without a fault, in both themes and both languages, on a telephone too", async (api) => {
+  await teach(api, "huerto.md", "El huerto es verde.");
+  await say(api, "¿De qué color es el huerto?");
+  const looks: PageOptions[] = [
+    { width: 1440, colorScheme: "dark", locale: "en-GB" },
+    { width: 360, colorScheme: "light", locale: "es-ES" },
+  ];
+  for (const look of looks) {
+    await using tested = await open(api, "centre", look);
+    const { page } = tested;
+    for (const view of VIEWS) {
+      await page.goto(`${api.origin}/#/${view}`);
+      await page.locator("h1").waitFor();
+      await page.locator(view === "chat" ? "textarea" : ".card, table").first().waitFor();
+      assert.deepEqual(await tested.audit(), [], `${view} at ${look.width}`);
+      const overflow = await page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+      );
+      assert.equal(overflow, 0, `${view} is wider than ${look.width}`);
+    }
+    assert.equal(await page.locator("html").getAttribute("lang"), look.locale?.slice(0, 2));
+    assertCalm(tested, api);
+  }
+});
+
+pageTest("speaks the language that is chosen, and remembers it", async (api) => {
+  await using tested = await open(api, "models", { locale: "de-DE" });
+  const { page } = tested;
+  await page.getByRole("heading", { name: "Models" }).first().waitFor();
+  await page.getByLabel("Language").selectOption("es");
+  await page.getByRole("heading", { name: "Modelos" }).first().waitFor();
+  await page.reload();
+  await page.getByRole("heading", { name: "Modelos" }).first().waitFor();
+  assertCalm(tested, api);
+});
+
+pageTest("shows with its lights how a provider fails, is tried, and serves again", async (api) => {
+  await using tested = await open(api, "centre");
+  const light = tested.page.locator('[data-provider="first"] .led');
+  const shows = (state: string) => tested.page.locator(`[data-provider="first"] [data-state="${state}"]`).waitFor();
+  await shows("closed");
+  assert.match(await light.innerText(), /serving/);
+  api.first.always({ kind: "status", status: 500 });
+  for (let count = 0; count < 3; count++) await say(api, "Hola");
+  await shows("open");
+  await tested.page.getByText(/failed \d times in a row; next try in \d+ s/).waitFor();
+  await tested.page.getByText("answered last").waitFor();
+  assert.match(await tested.page.locator(".chain .last").innerText(), /second\/small/);
+  assertCalm(tested, api);
+});
+
+pageTest("changes profile and roles, in the file too, and says what it cannot do", async (api) => {
+  await using tested = await open(api, "models");
+  const { page } = tested;
+  await page.getByLabel("Profile").selectOption("small_first");
+  await page.getByRole("button", { name: "Use this profile" }).click();
+  await page.getByText(/^Changed\./).waitFor();
+  assert.equal(api.agent.router.snapshot.profile.name, "small_first");
+  await page.getByLabel("technical").selectOption("second/small");
+  await page.getByText(/^Changed\..*technical/).waitFor();
+  assert.match(await Deno.readTextFile(`${api.folder}/config/models.json`), /"technical": "second\/small"/);
+  await page.getByLabel("Profile").selectOption("cloudy");
+  await page.getByText(/This process is sealed, and this profile asks groq/).waitFor();
+  assertCalm(tested, api);
+});
+
+pageTest("tests a model, and says what is wrong with a models.json that is refused", async (api) => {
+  await using tested = await open(api, "models");
+  const { page } = tested;
+  await page.getByRole("button", { name: "Test: first/llama3.2" }).click();
+  await page.getByText(/answers after \d+ ms/).waitFor();
+  await Deno.writeTextFile(`${api.folder}/config/models.json`, '{"profile": 7}');
+  await page.getByRole("button", { name: "Read models.json again" }).click();
+  const problem = page.locator(".notice.bad").first();
+  await problem.waitFor();
+  assert.match(await problem.innerText(), /profile/);
+});
+
+pageTest("holds a conversation, with mode, sources, model and cost", async (api) => {
+  await teach(api, "huerto.md", "El huerto es verde.");
+  await using tested = await open(api, "chat");
+  const { page } = tested;
+  api.first.next({ kind: "answer", tokens: ["Es ", "verde", "."], gapMs: 20 });
+  await page.getByLabel("Message").fill("¿De qué color es el huerto?");
+  await page.getByLabel("Message").press("Enter");
+  await page.getByText("Es verde.").waitFor();
+  await page.getByText(/first\/llama3\.2 · 0\.\d{4} USD · \d+ ms/).waitFor();
+  await page.getByText("Sources: huerto.md").waitFor();
+  await page.getByLabel("Mode").selectOption("3");
+  await page.getByLabel("Message").fill("¿Y el huerto?");
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.getByText("3: memory alone · 0.0000 USD").waitFor();
+  assert.equal(api.first.chats.length, 1);
+  assertCalm(tested, api);
+});
+
+pageTest("stops an answer, and the model with it", async (api) => {
+  await using tested = await open(api, "chat");
+  api.first.next({ kind: "stall", after: 1 });
+  await tested.page.getByLabel("Message").fill("Hola");
+  await tested.page.getByRole("button", { name: "Send" }).click();
+  await tested.page.getByRole("button", { name: "Stop" }).click();
+  await tested.page.getByRole("button", { name: "Send" }).waitFor();
+  assertCalm(tested, api);
+});
+
+pageTest("teaches, finds and deletes", async (api) => {
+  await using tested = await open(api, "memory");
+  const { page } = tested;
+  await page.getByLabel("Text").fill("Los tomates se riegan cada dos días.");
+  await page.getByLabel(/Under the name/).fill("riego");
+  await page.getByRole("button", { name: "Teach" }).click();
+  await page.getByText("Learned: 1 passage.").waitFor();
+  await page.getByLabel("What to look for").fill("tomates");
+  await page.getByRole("button", { name: "Search" }).click();
+  await page.getByText("Los tomates se riegan cada dos días.").waitFor();
+  await page.getByRole("button", { name: /^Delete: riego/ }).click();
+  await page.getByText("Deleted for good.").waitFor();
+  await page.getByText("0 learned passages").waitFor();
+  assertCalm(tested, api);
+});
+
+pageTest("counts what was used, and tells what has left the process", async (api) => {
+  await say(api, "Hola");
+  await using tested = await open(api, "usage");
+  const { page } = tested;
+  await page.getByLabel("Days").selectOption("30");
+  await page.getByRole("img", { name: /Chart: Tokens by day/ }).waitFor();
+  await page.getByRole("rowheader", { name: "first/llama3.2" }).or(page.getByRole("rowheader", { name: "llama3.2" }))
+    .first()
+    .waitFor();
+  await page.goto(`${api.origin}/#/privacy`);
+  await page.getByRole("rowheader", { name: api.first.origin }).waitFor();
+  assertCalm(tested, api);
+});
+
+pageTest("does not grow with ten thousand events", async (api) => {
+  await using tested = await open(api, "centre");
+  const { page } = tested;
+  await page.getByText("live", { exact: true }).waitFor();
+  const emit = (from: number, to: number) => {
+    for (let count = from; count < to; count++) {
+      api.agent.events.emit("agent_state.thinking", { conversation_id: `c${count}` });
+    }
+  };
+  for (let sent = 0; sent < 10_000; sent += 500) {
+    emit(sent, sent + 500);
+    await page.getByText(`conversation_id: c${sent + 499}`, { exact: true }).waitFor();
+  }
+  assert.equal(await page.locator(".feed li").count(), 100);
+  assertCalm(tested, api);
+});
+
+Deno.test({
+  name: "the page asks for the token once, and keeps it in the tab",
+  ignore: browserMissing !== undefined,
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using api = await startApi({ token: TOKEN });
+    await using tested = await open(api, "centre");
+    const { page } = tested;
+    const enter = async (token: string) => {
+      await page.getByLabel(/DJANGO_API_TOKEN/).fill(token);
+      await page.getByRole("button", { name: "Enter" }).click();
+    };
+    await enter("wrong");
+    await page.getByText("That is not the token of this server.").waitFor();
+    assert.deepEqual(await tested.audit(), []);
+    await enter(TOKEN);
+    await page.getByText("live", { exact: true }).waitFor();
+    await page.reload();
+    await page.getByText("live", { exact: true }).waitFor();
+    assert.equal(await page.evaluate("Object.keys(localStorage).length"), 0);
+  },
+});
+
+Deno.test({
+  name: "the page finds back to a program that was started anew",
+  ignore: browserMissing !== undefined,
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using world = await createWorld();
+    const first = await serve(world);
+    const { port } = new URL(first.origin);
+    await using tested = await openPage(`${first.origin}/#/centre`);
+    const { page } = tested;
+    await page.getByText("live", { exact: true }).waitFor();
+    await first[Symbol.asyncDispose]();
+    await page.getByText("not connected; trying again").waitFor();
+    await using second = await serve(world, ["serve", "--port", port]);
+    await page.getByText("live", { exact: true }).waitFor();
+    await second.post("/api/chat", { message: "Hola" });
+    await page.getByText("chat.response_generated").first().waitFor();
+  },
+});

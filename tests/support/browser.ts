@@ -1,0 +1,91 @@
+/** Debian's Chromium, for the tests of the page. */
+import { type Browser, chromium, type Page } from "playwright-core";
+import axe from "axe-core" with { type: "text" };
+
+const PROGRAMS = ["chromium", "chromium-browser", "google-chrome"];
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+const program = await findProgram();
+
+/** Why there is no browser here; undefined when there is one. For `ignore` of a test, which then says so. */
+export const browserMissing: string | undefined = program === undefined ? whyMissing() : undefined;
+
+function whyMissing(): string {
+  const reason = "skipped, because Chromium (Debian: chromium) is not installed";
+  console.warn(`tests of the page are ${reason}`);
+  return reason;
+}
+
+async function findProgram(): Promise<string | undefined> {
+  for (const name of PROGRAMS) {
+    try {
+      const { success } = await new Deno.Command(name, { args: ["--version"], stdout: "null", stderr: "null" })
+        .output();
+      if (success) return name;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return undefined;
+}
+
+export interface PageOptions {
+  readonly width?: number;
+  readonly colorScheme?: "dark" | "light";
+  /** What the browser prefers. */
+  readonly locale?: string;
+}
+
+export interface TestedPage extends AsyncDisposable {
+  readonly page: Page;
+  /** What went wrong in the page or was refused by its policy, and requests that failed. */
+  readonly troubles: readonly string[];
+  /** Origins that the page has asked. */
+  readonly origins: ReadonlySet<string>;
+  /** What axe-core finds against WCAG 2.2 AA, one line each. */
+  audit(): Promise<string[]>;
+}
+
+/** Opens an address in a browser of its own. */
+export async function openPage(address: string, options: PageOptions = {}): Promise<TestedPage> {
+  const { width = 1440, colorScheme = "dark", locale = "en-GB" } = options;
+  const browser: Browser = await chromium.launch({ executablePath: await pathOf(program ?? ""), args: FLAGS });
+  const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme, locale });
+  const [troubles, origins]: [string[], Set<string>] = [[], new Set()];
+  page.on("pageerror", ({ message }) => troubles.push(message));
+  page.on("console", (message) => message.type() === "error" && troubles.push(message.text()));
+  page.on("request", (request) => request.url().startsWith("http") && origins.add(new URL(request.url()).origin));
+  await page.goto(address);
+  return {
+    page,
+    troubles,
+    origins,
+    async audit() {
+      await page.evaluate(axe);
+      const violations: Violation[] = await page.evaluate(AUDIT);
+      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+    },
+    [Symbol.asyncDispose]: () => browser.close(),
+  };
+}
+
+interface Violation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string }[];
+}
+
+const AUDIT = `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })
+  .then(({ violations }) => violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html }) => ({ html })) })))`;
+
+/** The library wants a path, not a name. */
+async function pathOf(name: string): Promise<string> {
+  const { stdout } = await new Deno.Command("which", { args: [name] }).output();
+  return new TextDecoder().decode(stdout).trim();
+}
