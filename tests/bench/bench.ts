@@ -5,6 +5,7 @@
 import { benchBot } from "./bot_bench.ts";
 import { renderTable } from "./measure.ts";
 import { benchMemory } from "./memory_bench.ts";
+import { benchPage } from "./page_bench.ts";
 import { benchPost } from "./post_bench.ts";
 import { benchRouter, createFastRouter } from "./router_bench.ts";
 import { startScript } from "./script.ts";
@@ -22,6 +23,7 @@ const figures = [
   ...await benchPost(),
   ...await benchServe(origin),
   ...await benchBot(),
+  ...await benchPage(),
 ];
 const report = { machine: machine(), at: new Date().toISOString(), figures };
 console.log(`${report.machine}\n\n${renderTable(figures)}\n`);

@@ -55,7 +55,7 @@ export async function startDemo(): Promise<Demo> {
   };
 }
 
-/** One after the other, over and over: plain talk, a rate limit, a cut stream, an outage and its end. */
+/** One after the other, over and over: plain talk, an outage and its end, a rate limit, a cut stream. */
 async function step({ world, say }: BotWorld, served: Served, count: number): Promise<void> {
   const { gemini, groq, ollama } = world;
   const at = count % QUESTIONS.length;
@@ -63,17 +63,17 @@ async function step({ world, say }: BotWorld, served: Served, count: number): Pr
     provider.always({ kind: "answer", tokens: piecesOf(ANSWERS[at] ?? ""), firstTokenDelayMs: 150, gapMs: 20 });
   }
   switch (count % 12) {
-    case 3:
-      gemini.next({ kind: "status", status: 429, headers: { "retry-after": "5" } });
-      break;
-    case 5:
-      gemini.next({ kind: "cut", after: 2 });
-      break;
-    case 7:
+    case 2:
       await gemini.down();
       break;
-    case 10:
+    case 7:
       await gemini.up();
+      break;
+    case 8:
+      gemini.next({ kind: "status", status: 429, headers: { "retry-after": "3" } });
+      break;
+    case 10:
+      gemini.next({ kind: "cut", after: 2 });
   }
   say(CHATTER[count % CHATTER.length] ?? "");
   if (count % 3 === 1) say(`<@${BOT_ID}> ${QUESTIONS[at]}`);

@@ -1,0 +1,40 @@
+import { startApi } from "../support/api.ts";
+import { browserMissing, openPage } from "../support/browser.ts";
+import { type Figure, median } from "./measure.ts";
+
+const ROUNDS = 7;
+
+/** How soon the page shows something, and what it weighs; nothing where there is no browser. */
+export async function benchPage(): Promise<Figure[]> {
+  if (browserMissing !== undefined) return [];
+  await using api = await startApi();
+  const paints: number[] = [];
+  let bytes = 0;
+  for (let round = -1; round < ROUNDS; round++) {
+    await using tested = await openPage(api.origin);
+    await tested.page.locator(".card").first().waitFor();
+    const paint: number = await tested.page.evaluate(
+      'performance.getEntriesByName("first-contentful-paint")[0].startTime',
+    );
+    bytes = await tested.page.evaluate(`performance.getEntries()
+      .filter(({ name, entryType }) => entryType === "navigation" || name.includes("/assets/"))
+      .reduce((sum, { transferSize }) => sum + transferSize, 0)`);
+    if (round >= 0) paints.push(paint); // the first one has the server make the files
+  }
+  return [
+    {
+      what: "page, first paint",
+      value: median(paints),
+      unit: "ms",
+      bound: { kind: "at most", value: 300 },
+      note: `first contentful paint in Chromium with nothing cached; median of ${ROUNDS}`,
+    },
+    {
+      what: "page, weight",
+      value: bytes / 1000,
+      unit: "kB",
+      bound: { kind: "at most", value: 150 },
+      note: "compressed, with its headers",
+    },
+  ];
+}
