@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { createWorld } from "../../e2e/setup.ts";
 import { serve } from "../../e2e/served.ts";
-import { type Api, startApi, TOKEN } from "../../support/api.ts";
+import { type Api, type ApiOptions, startApi, TOKEN } from "../../support/api.ts";
 import { browserMissing, openPage, type PageOptions, type TestedPage } from "../../support/browser.ts";
 import { say, teach } from "../../support/conversation.ts";
 
 const VIEWS = ["centre", "models", "usage", "chat", "memory", "privacy"] as const;
 
 /** A test in the browser; skipped where there is none. */
-function pageTest(name: string, run: (api: Api) => Promise<void>): void {
+function pageTest(name: string, run: (api: Api) => Promise<void>, change?: ApiOptions["change"]): void {
   Deno.test({
     name: `the page ${name}`,
     ignore: browserMissing !== undefined,
@@ -16,7 +16,7 @@ function pageTest(name: string, run: (api: Api) => Promise<void>): void {
     sanitizeOps: false,
     sanitizeResources: false,
     async fn() {
-      await using api = await startApi();
+      await using api = await startApi(change ? { change } : {});
       await run(api);
     },
   });
@@ -68,18 +68,23 @@ pageTest("speaks the language that is chosen, and remembers it", async (api) => 
 
 pageTest("shows with its lights how a provider fails, is tried, and serves again", async (api) => {
   await using tested = await open(api, "centre");
-  const light = tested.page.locator('[data-provider="first"] .led');
-  const shows = (state: string) => tested.page.locator(`[data-provider="first"] [data-state="${state}"]`).waitFor();
+  const { page } = tested;
+  const shows = (state: string) => page.locator(`[data-provider="first"] [data-state="${state}"]`).waitFor();
   await shows("closed");
-  assert.match(await light.innerText(), /serving/);
   api.first.always({ kind: "status", status: 500 });
   for (let count = 0; count < 3; count++) await say(api, "Hola");
   await shows("open");
-  await tested.page.getByText(/failed \d times in a row; next try in \d+ s/).waitFor();
-  await tested.page.getByText("answered last").waitFor();
-  assert.match(await tested.page.locator(".chain .last").innerText(), /second\/small/);
+  await page.getByText(/failed \d times in a row; next try in \d+ s/).waitFor();
+  assert.match(await page.locator(".chain .last").innerText(), /second\/small/);
+  api.first.always({ kind: "answer", firstTokenDelayMs: 1500 });
+  await page.getByText("next try in 0 s").waitFor();
+  const answer = say(api, "Hola");
+  await shows("half_open");
+  await page.getByText("one call finds out whether it is back").waitFor();
+  await answer;
+  await shows("closed");
   assertCalm(tested, api);
-});
+}, (models) => ({ ...models, circuit_breaker: { failure_threshold: 3, recovery_seconds: 1 } }));
 
 pageTest("changes profile and roles, in the file too, and says what it cannot do", async (api) => {
   await using tested = await open(api, "models");
