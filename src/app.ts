@@ -359,19 +359,21 @@ export async function startBot({ token, env, ledger, api, configDir, status }: B
   const watched = file.watch(watching.signal)
     .catch((error) => log.error(`discord.json is no longer watched: ${describeFault(error)}`));
   gateway.start().catch(() => {}); // `failed` says why
+  const stop = async (graceMs: number) => {
+    watching.abort();
+    const quiet = bot.stop(graceMs);
+    await inTime(graceMs + SENDING_MS, quiet);
+    await gateway.stop(); // gives up what is still being sent
+    await quiet;
+    await watched;
+  };
   return {
     get state() {
       return gateway.state;
     },
     failed: gateway.failed,
-    async [Symbol.asyncDispose]() {
-      watching.abort();
-      const quiet = bot.stop();
-      await inTime(SENDING_MS, quiet);
-      await gateway.stop(); // gives up what is still being sent
-      await quiet;
-      await watched;
-    },
+    stop,
+    [Symbol.asyncDispose]: () => stop(0),
   };
 }
 

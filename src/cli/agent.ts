@@ -40,8 +40,10 @@ export interface BotStart {
   readonly status: () => string;
 }
 
-/** A bot that is being kept connected. Disposing of it ends its conversations and its connection. */
+/** A bot that is being kept connected. Disposing of it ends its conversations and its connection at once. */
 export interface RunningBot extends AsyncDisposable {
+  /** Ends it once the answers under way are there, in so many milliseconds at most. */
+  stop(graceMs: number): Promise<void>;
   readonly state: GatewayState;
   /** Resolves, with the reason, when it cannot go on. */
   readonly failed: Promise<AgentError>;

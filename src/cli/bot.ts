@@ -1,19 +1,20 @@
 import { checkBaseUrl } from "../config/base_url.ts";
 import { type Env, loadEnv } from "../config/env.ts";
-import { AgentError, EXIT } from "../core/errors.ts";
+import { AgentError, EXIT, withRemedy } from "../core/errors.ts";
 import { createLog } from "../core/log.ts";
 import { createLedger } from "../privacy/ledger.ts";
 import { createAgentApi } from "./agent_api.ts";
 import type { RunningBot } from "./agent.ts";
 import { readApiToken } from "./api_token.ts";
-import { createRemoteCall } from "./chat_api.ts";
+import { type ApiCall, createRemoteCall } from "./chat_api.ts";
 import { createCommand, option } from "./command.ts";
 import { tell } from "./output.ts";
 import { claimDataFolder } from "./pid_file.ts";
-import { listenForStop } from "./stop.ts";
+import { GRACE_MS, listenForStop, STOPPING } from "./stop.ts";
 import { usageError } from "./usage_error.ts";
 
 const DEFAULT_API = "http://127.0.0.1:8000";
+const REMEDY = "Start `serve` there, or say with --api where it is.";
 
 interface BotOptions {
   readonly api: string;
@@ -33,7 +34,7 @@ export const bot = createCommand<BotOptions>({
     using stop = listenForStop();
     const token = requireBotToken(env);
     using ledger = createLedger({ path: `${session.options.data}/egress.json`, log: createLog({ write: tell }) });
-    const call = createRemoteCall({ origin: api, token: readApiToken(env), ledger });
+    const call = createRemoteCall({ origin: api, token: readApiToken(env), ledger, remedy: REMEDY });
     await using running = await session.startBot({
       token,
       env,
@@ -42,9 +43,22 @@ export const bot = createCommand<BotOptions>({
       status: () => "django-agent bot",
     });
     tell(`bot       connecting; its agent is at ${api}`);
+    await warnWhenAway(call, stop.signal);
     await untilOver(running, stop.signal);
+    tell(STOPPING);
+    await running.stop(GRACE_MS);
   },
 });
+
+/** Says at once what would come out with the first question; the agent may still come. */
+async function warnWhenAway(call: ApiCall, signal: AbortSignal): Promise<void> {
+  try {
+    await createAgentApi(call).sees(signal);
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    tell(`bot       ${withRemedy(error.message, error.remedy)}`);
+  }
+}
 
 /** @throws AgentError (exit 77) */
 function requireBotToken(env: Env): string {

@@ -8,12 +8,16 @@ import type { Sending } from "../providers/sender.ts";
 /** What came back of a request. */
 export interface ApiReply {
   readonly status: number;
+  /** Who has answered; undefined for this process. */
+  readonly origin?: string | undefined;
   /** The body, as it comes; to be read to its end or left. */
   readonly pieces: AsyncIterable<string>;
 }
 
 /** Posts JSON to a path of the API, or asks for what is there. @throws AgentError when nobody answers; the reason of the signal */
 export type ApiCall = (path: string, body: object | undefined, signal: AbortSignal) => Promise<ApiReply>;
+
+const REMEDY = "Start `serve` there, or leave --api out: then this command needs no other.";
 
 interface Sent {
   readonly method: "GET" | "POST";
@@ -39,13 +43,15 @@ export interface RemoteCallOptions {
   readonly origin: string;
   readonly token: string | undefined;
   readonly ledger: Ledger;
+  /** What to do when nobody answers. */
+  readonly remedy?: string;
 }
 
 /**
  * Asks a running `serve`, past every proxy.
  * @throws AgentError (exit 77) when the sandbox does not allow that address
  */
-export function createRemoteCall({ origin, token, ledger }: RemoteCallOptions): ApiCall {
+export function createRemoteCall({ origin, token, ledger, remedy = REMEDY }: RemoteCallOptions): ApiCall {
   const host = hostAndPort(origin);
   if (!isAllowed(host)) {
     throw new AgentError(`Cannot talk to ${origin}: the sandbox of this program does not allow it`, {
@@ -65,11 +71,11 @@ export function createRemoteCall({ origin, token, ledger }: RemoteCallOptions): 
     const release = () => signal.removeEventListener("abort", leave); // the signal may live for months
     try {
       const { status } = await sending.head;
-      return { status, pieces: read(sending, { onRead: (count) => ledger.received(origin, count), release }) };
+      return { status, origin, pieces: read(sending, { onRead: (count) => ledger.received(origin, count), release }) };
     } catch (cause) {
       release();
       signal.throwIfAborted();
-      throw unreachable(origin, cause);
+      throw new AgentError(`Nothing answers at ${origin}`, { exitCode: EXIT.unavailable, remedy, cause });
     }
   };
 }
@@ -95,11 +101,3 @@ async function* read(sending: Sending, { onRead, release }: Reader): AsyncGenera
 }
 
 async function* none(): AsyncGenerator<string, void, void> {}
-
-function unreachable(origin: string, cause: unknown): AgentError {
-  return new AgentError(`Nothing answers at ${origin}`, {
-    exitCode: EXIT.unavailable,
-    remedy: "Start `serve` there, or leave --api out: then this command needs no other.",
-    cause,
-  });
-}

@@ -60,7 +60,7 @@ export class ChatClient {
         signal.throwIfAborted();
         if (event === "delta") yield { delta: deltaSchema.parse(data).text };
         else if (event === "done") return yield { done: answerSchema.parse(data) };
-        else if (event === "error") throw errorOf(data, reply.status);
+        else if (event === "error") throw errorOf(data, reply);
       }
     } catch (error) {
       signal.throwIfAborted();
@@ -82,9 +82,9 @@ export class ChatClient {
 }
 
 /** @throws AgentError with what the API says, for any status but 200 */
-export async function requireOk({ status, pieces }: ApiReply): Promise<void> {
+export async function requireOk({ status, pieces, origin }: ApiReply): Promise<void> {
   if (status === 200) return;
-  throw errorOf(parseJson(await readAll(pieces).catch(() => "")), status);
+  throw errorOf(parseJson(await readAll(pieces).catch(() => "")), { status, origin });
 }
 
 /** The rest of a body. */
@@ -124,9 +124,12 @@ export class ApiError extends AgentError {
   }
 }
 
-function errorOf(body: unknown, status: number): AgentError {
+function errorOf(body: unknown, { status, origin = "This process" }: Pick<ApiReply, "status" | "origin">): AgentError {
   const { success, data } = errorSchema.safeParse(body);
-  if (!success) return new AgentError(`The API answered with status ${status}`, { exitCode: EXIT.unavailable });
+  if (!success) {
+    const message = `${origin} answered with status ${status}, and not as \`serve\` does`;
+    return new AgentError(message, { exitCode: EXIT.unavailable, remedy: "Check the address behind --api." });
+  }
   const { message, code, attempts = [] } = data.error;
   const remedy = code === "invalid_token" ? "Set DJANGO_API_TOKEN in .env to the token of that server." : undefined;
   const failed = attempts.findLast(({ outcome }) => outcome === "failed");

@@ -39,7 +39,7 @@ interface Asking {
 }
 
 async function* askDiscord(rawToken: string, { env, ledger, answerMs }: Asking): AsyncGenerator<Finding> {
-  const [{ checkToken, readApiUrl, trimToken }, { RestRequests }, { inspectBot }] = await Promise.all([
+  const [{ checkToken, noApi, readApiUrl, trimToken }, { RestRequests }, { inspectBot }] = await Promise.all([
     import("../discord/bot_access.ts"),
     import("../discord/rest_requests.ts"),
     import("../discord/inspect.ts"),
@@ -60,7 +60,15 @@ async function* askDiscord(rawToken: string, { env, ledger, answerMs }: Asking):
     yield* describe(await inspectBot(requests));
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
-    yield fail("bot", error.message, error.remedy ?? "Check the network connection, and run it again.", error.exitCode);
+    const apiUrl = env.get("DISCORD_API_URL");
+    if (apiUrl !== undefined && error.exitCode !== EXIT.permission && error.exitCode !== EXIT.config) {
+      yield failWith("bot", noApi(apiUrl, error.message));
+    } else {yield fail(
+        "bot",
+        error.message,
+        error.remedy ?? "Check the network connection, and run it again.",
+        error.exitCode,
+      );}
   } finally {
     stop.abort();
   }

@@ -65,7 +65,8 @@ export function checkKeys(models: ModelsConfig, profile: Profile, env: Env, clou
 }
 
 /** Whether the process has given up `grants`: every host outside the local network that the program knows. */
-export function checkSeal({ sealed, sandboxed }: Seal, grants: readonly HostGrant[]): Finding {
+/** @param kept hosts that this run keeps on purpose: Discord's, when it has a bot */
+export function checkSeal({ sealed, sandboxed }: Seal, grants: readonly HostGrant[], kept: readonly string[]): Finding {
   const hosts = (wanted: HostGrant["state"]) => grants.filter(({ state }) => state === wanted).map(({ host }) => host);
   if (!sandboxed) {
     return warn(
@@ -76,7 +77,10 @@ export function checkSeal({ sealed, sandboxed }: Seal, grants: readonly HostGran
   }
   const allowed = hosts("allowed").join(", ") || "no host outside";
   if (!sealed) return ok("seal", `open to the cloud (--cloud): the sandbox allows ${allowed}`);
-  if (hosts("allowed").length === 0) return ok("seal", `sealed: the sandbox denies ${hosts("denied").join(", ")}`);
+  if (hosts("allowed").every((host) => kept.includes(host))) {
+    const bot = hosts("allowed").length === 0 ? "" : `; it allows ${allowed}, for the bot`;
+    return ok("seal", `sealed: the sandbox denies ${hosts("denied").join(", ")}${bot}`);
+  }
   return fail(
     "seal",
     `this run is sealed, and yet the sandbox allows ${allowed}`,

@@ -67,7 +67,8 @@ export async function* examine(session: Session, options: ExamineOptions): Async
       "Correct what is above, and run it again.",
     );
   }
-  yield* examineMachine(session, opened.config);
+  const hasBot = agent?.env.get("DISCORD_BOT_TOKEN") !== undefined;
+  yield* examineMachine(session, { config: opened.config, hasBot });
   if (envFile.env) yield* checkUsage(session);
   if (options.deep && agent) yield* examineDeeply(agent, options);
 }
@@ -115,9 +116,15 @@ async function* checkOllamas(
   }
 }
 
+interface Machine {
+  readonly config: ConfigSnapshot | undefined;
+  /** A run with a bot keeps Discord's hosts. */
+  readonly hasBot: boolean;
+}
+
 /** What needs no provider, and so no working configuration. */
-async function* examineMachine({ seal, options }: Session, config?: ConfigSnapshot): AsyncGenerator<Finding> {
-  yield checkSeal(seal, await queryHosts(hostsOutside(config)));
+async function* examineMachine({ seal, options }: Session, { config, hasBot }: Machine): AsyncGenerator<Finding> {
+  yield checkSeal(seal, await queryHosts(hostsOutside(config)), hasBot ? DISCORD_HOSTS : []);
   const proxies = proxyVariables();
   yield checkProxies(proxies, proxies.length === 0 || exemptFromProxies());
   yield checkTelemetry(readTelemetry());

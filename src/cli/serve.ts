@@ -8,11 +8,8 @@ import { readBotToken } from "./discord_token.ts";
 import { tell } from "./output.ts";
 import { claimDataFolder } from "./pid_file.ts";
 import type { Session } from "./session.ts";
-import { listenForStop } from "./stop.ts";
+import { GRACE_MS, listenForStop, STOPPING } from "./stop.ts";
 import { VERSION } from "./version.ts";
-
-/** How long running answers may go on after the first request to stop, in milliseconds. */
-const GRACE_MS = 10_000;
 
 interface ServeOptions {
   readonly host?: string;
@@ -56,8 +53,8 @@ export const serve = createCommand<ServeOptions>({
     announce(agent, running.origin, { isGuarded: token !== undefined, hasBot: botToken !== undefined });
     const vectors = agent.memory.vectors.run(stop.signal);
     await untilAborted(stop.signal);
-    tell(`stopping: running answers have ${GRACE_MS / 1000} s to finish; once more ends it at once`);
-    await Promise.all([running.stop(GRACE_MS), bot?.[Symbol.asyncDispose]()]);
+    tell(STOPPING);
+    await Promise.all([running.stop(GRACE_MS), bot?.stop(GRACE_MS)]);
     await vectors;
   },
 });

@@ -19,7 +19,7 @@ export interface AttachmentOptions {
   readonly fileBytes?: number;
   /** Bytes of all text files together. Default 200,000. */
   readonly totalBytes?: number;
-  /** Bytes of all images together. Default 10,000,000: as base64 they fit into a request. */
+  /** Bytes of all images together. Default 4,000,000: on their way to the model they are in memory several times. */
   readonly imageBytes?: number;
   /** Images of one question. Default 4. */
   readonly mostImages?: number;
@@ -160,7 +160,7 @@ export async function readAttachments(
 
 /** Files take their room in the order they come in; smaller ones later in the list may still fit. */
 function planAll(attachments: readonly MessageAttachment[], options: AttachmentOptions): (Wanted | Skipped)[] {
-  const { fileBytes = 100_000, totalBytes = 200_000, imageBytes = 10_000_000, mostImages = 4 } = options;
+  const { fileBytes = 100_000, totalBytes = 200_000, imageBytes = 4_000_000, mostImages = 4 } = options;
   const room = { text: totalBytes, image: imageBytes };
   const most = { text: fileBytes, image: imageBytes };
   let [imagesLeft, filesLeft] = [mostImages, options.mostFiles ?? 10];

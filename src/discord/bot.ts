@@ -60,6 +60,7 @@ export class DiscordBot implements DiscordEvents {
   readonly #talks = new Talks((place) => this.#begin(place));
   readonly #askLimit = new AskLimit();
   readonly #slots = new Slots(MOST_AT_ONCE);
+  readonly #pictureSlots = new Slots(1);
   #self: Self | undefined;
   #isStopping = false;
 
@@ -111,9 +112,9 @@ export class DiscordBot implements DiscordEvents {
     // Who is not heard gets the answer of those who may not.
     const refusal = !isHeard(decision)
       ? lines.notAllowed
-      : this.#admits(message, { nowMs, command, isModerator })
-      ? undefined
-      : lines.tooMany;
+      : this.#admit(message, { nowMs, command, isModerator }) === "no"
+      ? lines.tooMany
+      : undefined;
     rest.defer(interaction).then(async () => {
       if (refusal !== undefined) await rest.answer(interaction, [refusal]);
       else if (!this.#isStopping) this.#commands.carryOut(command, message, place);
@@ -169,9 +170,11 @@ export class DiscordBot implements DiscordEvents {
     // What nobody asked for counts for nobody.
     const isModerator = this.#places.isModerator(message);
     const isAsked = command !== undefined || decision.kind === "answer";
-    if (isAsked && !this.#admits(message, { nowMs, command, isModerator })) return;
+    const admission = isAsked ? this.#admit(message, { nowMs, command, isModerator }) : "yes";
+    if (admission === "no") return;
     if (command) {
-      const place = { language: this.#languageOf(talk, message), isModerator, talk };
+      const isQuiet = admission === "quietly";
+      const place = { language: this.#languageOf(talk, message), isModerator, talk, isQuiet };
       return this.#commands.carryOut(command, message, place);
     }
     if (decision.kind === "answer") {
@@ -199,11 +202,11 @@ export class DiscordBot implements DiscordEvents {
     this.#talks.in(channelId)?.conversation.deleted(messageIds);
   }
 
-  /** Ends every conversation, and begins none any more. */
-  async stop(): Promise<void> {
+  /** Ends every conversation, and begins none any more. What is being answered has so many milliseconds to finish. */
+  async stop(graceMs = 0): Promise<void> {
     this.#isStopping = true;
+    await Promise.all([...this.#talks.all()].map(({ conversation }) => conversation.stop(graceMs)));
     this.#commands.stop();
-    await Promise.all([...this.#talks.all()].map(({ conversation }) => conversation.stop()));
   }
 
   #decide(message: ChannelMessage, { self, talk, nowMs }: { self: Self; talk: Talk; nowMs: number }): Decision {
@@ -214,14 +217,16 @@ export class DiscordBot implements DiscordEvents {
     return decide({ message, place, self: here, settings, state: talk.state, nowMs });
   }
 
-  /** Whether somebody may be answered once more this minute. Whoever wants to be left alone may always say so. */
-  #admits(message: ChannelMessage, { nowMs, command, isModerator }: Asked): boolean {
+  /**
+   * Whether somebody may be answered once more this minute. Whoever wants to be left alone may always say so; when they
+   * have said a lot already, it is done without a word.
+   */
+  #admit({ author, guildId }: ChannelMessage, { nowMs, command, isModerator }: Asked): "yes" | "quietly" | "no" {
     const { commands, limits } = this.#options.settings();
-    const { author, guildId } = message;
-    if (command?.name === "forget" || command?.name === "mute") {
-      if (mayUse(command.name, { author, isModerator, isDirect: guildId === undefined }, commands)) return true;
-    }
-    return this.#askLimit.take(author.id, limits.messages_per_minute, nowMs);
+    if (this.#askLimit.take(author.id, limits.messages_per_minute, nowMs)) return "yes";
+    const isWish = command?.name === "forget" || command?.name === "mute";
+    const asker = { author, isModerator, isDirect: guildId === undefined };
+    return isWish && mayUse(command.name, asker, commands) ? "quietly" : "no";
   }
 
   #begin({ channelId, guildId }: TalkPlace): Talk {
@@ -232,6 +237,7 @@ export class DiscordBot implements DiscordEvents {
       rest,
       log,
       slots: this.#slots,
+      pictureSlots: this.#pictureSlots,
       ask: (turn, options) => this.#ask(turn, { ...options, talk }),
       language: ({ messages }) => this.#languageOf(talk, messages.at(-1)),
       pace: () => ({ cooldownMs: settings().cooldown_seconds * 1000, readingSpeed: settings().reading_speed }),

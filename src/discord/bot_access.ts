@@ -16,9 +16,9 @@ export function readApiUrl(raw: string | undefined): string | undefined {
   return raw?.replace(/(\/v\d{1,3})?\/*$/, "");
 }
 
-/** A token without what is often copied along with it. */
+/** A token without what is often copied along with it: quotes, and the word that goes before it in a header. */
 export function trimToken(raw: string): string {
-  return raw.trim().replace(/^Bot\s+/i, "");
+  return raw.trim().replace(/^(["'])(.*)\1$/s, "$2").trim().replace(/^Bot\s+/i, "");
 }
 
 /**
@@ -30,5 +30,13 @@ export function checkToken(token: string): void {
   throw new RestError(`DISCORD_BOT_TOKEN ${token === "" ? "is empty" : "has characters that no token has"}`, {
     exitCode: EXIT.permission,
     remedy: "Copy the token anew: https://discord.com/developers/applications, Bot, Reset Token.",
+  });
+}
+
+/** The error for an address behind which there is no API of Discord's. */
+export function noApi(apiUrl: string, why: string): AgentError {
+  return new AgentError(`There is no API of Discord's at ${apiUrl} (DISCORD_API_URL): ${why}`, {
+    exitCode: EXIT.config,
+    remedy: "Correct DISCORD_API_URL, or leave it out for Discord itself.",
   });
 }

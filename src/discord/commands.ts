@@ -36,6 +36,8 @@ export interface CommandPlace {
   /** The command of Discord's list that it was, whose answer goes to it; undefined for a message. */
   readonly interaction?: CommandInteraction;
   readonly talk: { readonly conversation: Conversation; state: ChannelState };
+  /** True when it is to be done without a word in the channel. */
+  readonly isQuiet?: boolean;
 }
 
 /** Members that `!who` names. */
@@ -142,8 +144,10 @@ export class Commands {
     return interaction && ((contents) => this.#options.rest.answer(interaction, contents));
   }
 
-  async #say(text: string, { id, channelId }: ChannelMessage, { interaction }: CommandPlace): Promise<void> {
+  async #say(text: string, { id, channelId }: ChannelMessage, place: CommandPlace): Promise<void> {
+    const { interaction, isQuiet = false } = place;
     if (interaction) return await this.#options.rest.answer(interaction, splitText(text));
+    if (isQuiet) return;
     for (const [index, content] of splitText(text).entries()) {
       await this.#options.rest.post(channelId, {
         content,

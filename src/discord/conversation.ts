@@ -1,9 +1,11 @@
 import { AgentError, describeFault, describeReason, withRemedy } from "../core/errors.ts";
 import type { Language } from "../core/language.ts";
 import type { Log } from "../core/log.ts";
+import { inTime } from "../core/in_time.ts";
 import { pause } from "../core/pause.ts";
 import type { Slots } from "../core/slots.ts";
 import { type AgentApi, type AgentReply, type AgentRequest, TooLongError } from "./agent_api.ts";
+import { kindOf } from "./attachments.ts";
 import { BOT_LINES } from "./bot_lines.ts";
 import type { EnvelopeNames } from "./envelope.ts";
 import type { ChannelMessage } from "./events.ts";
@@ -49,6 +51,8 @@ export interface ConversationOptions {
   readonly rest: Pick<DiscordRest, "post" | "typing">;
   /** Of all channels together: how many may ask the agent at a time. */
   readonly slots: Slots;
+  /** The same for questions with pictures, which are held in memory several times over. */
+  readonly pictureSlots: Slots;
   /** Made at the last moment: it says what is there when the agent is asked. */
   readonly ask: (turn: Turn, options: AskOptions) => Promise<Question>;
   /** Of what is said here without the agent. */
@@ -59,6 +63,15 @@ export interface ConversationOptions {
   readonly log: Log;
 }
 
+interface Current {
+  /** What has become of it; undefined when nothing is left to be answered. */
+  turn: Turn | undefined;
+  /** How often it has begun anew. */
+  readonly form: number;
+  readonly attempt: AbortController;
+  isSending: boolean;
+}
+
 interface Attempt {
   readonly signal: AbortSignal;
   /** How often the turn has changed: another form of a question gets another answer, and must not pass for the same. */
@@ -66,6 +79,8 @@ interface Attempt {
   readonly beginSending: () => void;
 }
 
+/** How often a turn begins anew because of an edit. */
+const MOST_FORMS = 3;
 /** One line that nothing can answer is enough for so long. */
 const EXCUSE_GAP_MS = 300_000;
 
@@ -78,7 +93,7 @@ export class Conversation {
   readonly #pending = new PendingTurns();
   readonly #stopping = new AbortController();
   /** The turn that is being answered, and what gives up the attempt. */
-  #current: { turn: Turn | undefined; readonly attempt: AbortController; isSending: boolean } | undefined;
+  #current: Current | undefined;
   #running: Promise<void> | undefined;
   #spokeAtMs = -Infinity;
   #excusedAtMs = -Infinity;
@@ -98,8 +113,10 @@ export class Conversation {
     this.#running ??= this.#run();
   }
 
+  /** What is edited again and again is answered as it read in the end of all patience: others are waiting. */
   edited(message: ChannelMessage): void {
-    if (!this.#pending.edit(message)) this.#change((turn) => withEdited(turn, message));
+    if (this.#pending.edit(message) || (this.#current?.form ?? 0) >= MOST_FORMS) return;
+    this.#change((turn) => withEdited(turn, message));
   }
 
   deleted(messageIds: readonly string[]): void {
@@ -119,11 +136,15 @@ export class Conversation {
     this.#change(() => undefined);
   }
 
-  /** Ends it; resolves when nothing of it runs any more. */
-  async stop(): Promise<void> {
-    const dropped = this.#pending.clear();
+  /**
+   * Ends it: what waits is dropped, what is being answered has so many milliseconds to finish. Resolves when nothing of
+   * it runs any more.
+   */
+  async stop(graceMs = 0): Promise<void> {
+    const told = this.#tellDropped(this.#pending.clear());
+    if (graceMs > 0 && this.#running) await inTime(graceMs, this.#running);
     this.#stopping.abort();
-    await Promise.all([this.#running, this.#tellDropped(dropped)]);
+    await Promise.all([this.#running, told]);
   }
 
   /** Who chose a command from Discord's list would see for ever that the bot is thinking. */
@@ -169,7 +190,7 @@ export class Conversation {
 
   /** Answers a turn; gives what it has become when it changed meanwhile. Never throws. */
   async #attempt(turn: Turn, form: number): Promise<Turn | undefined> {
-    const current = { turn: turn as Turn | undefined, attempt: new AbortController(), isSending: false };
+    const current: Current = { turn, form, attempt: new AbortController(), isSending: false };
     this.#current = current;
     const signal = AbortSignal.any([current.attempt.signal, this.#stopping.signal]);
     try {
@@ -239,9 +260,16 @@ export class Conversation {
   }
 
   /** What is too long as a whole is asked once more in brief. */
-  async #consult(turn: Turn, signal: AbortSignal): Promise<Question & { readonly reply: AgentReply }> {
-    const { api, ask, slots } = this.#options;
+  async #consult(turn: Turn, signal: AbortSignal): Promise<Consulted> {
+    const { slots, pictureSlots } = this.#options;
     using _slot = await slots.take(signal);
+    if (!hasPictures(turn)) return await this.#askAgent(turn, signal);
+    using _picture = await pictureSlots.take(signal);
+    return await this.#askAgent(turn, signal);
+  }
+
+  async #askAgent(turn: Turn, signal: AbortSignal): Promise<Consulted> {
+    const { api, ask } = this.#options;
     const consult = async (isBrief: boolean) => {
       const question = await ask(turn, { isBrief, signal });
       return { ...question, reply: await api.chat(question.request, signal) };
@@ -277,4 +305,10 @@ export class Conversation {
       warn(failure);
     }
   }
+}
+
+type Consulted = Question & { readonly reply: AgentReply };
+
+function hasPictures({ messages }: Turn): boolean {
+  return messages.some(({ attachments }) => attachments.some((file) => kindOf(file) === "image"));
 }

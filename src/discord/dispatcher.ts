@@ -104,7 +104,8 @@ export class Dispatcher {
       },
       MESSAGE_UPDATE: (data) => {
         const editedAt = readEditTime(data);
-        const message = editedAt === null ? undefined : readMessage(data);
+        // One without a text tells of something else.
+        const message = editedAt === null || typeof data["content"] !== "string" ? undefined : readMessage(data);
         if (!message) return;
         if (editedAt !== undefined && !this.#isNew(`edit ${message.id} ${editedAt}`)) return;
         this.#tell("messageEdited", (events) => events.messageEdited(message));

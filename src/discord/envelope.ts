@@ -1,5 +1,6 @@
 import { LANGUAGES, plain } from "../core/language.ts";
 import { CONTEXT_WORDS } from "./context.ts";
+import { findCodeBlocks } from "./fences.ts";
 
 /** Whose names an answer may wrongly begin with. */
 export interface EnvelopeNames {
@@ -22,18 +23,53 @@ const OWN_LINE = new RegExp(`^(${TIME})(${yous()}):\\s+`);
 const CONTEXT_LINE = new RegExp(`^(?:${titles()})(?: \\(\\d+\\))?(?::|$)|^${TIME}(?:\\[|(?:${yous()}):)`);
 
 /**
- * An answer without what a model wrongly repeats before it: the header of the context and the lines of it, a name in
- * brackets, its own name with a colon. Only at the beginning, and only names that it was told.
+ * An answer without what a model wrongly repeats: before it the header of the context and the lines of it, a name in
+ * brackets, its own name with a colon; in it what it lets others say. Only names that it was told.
  */
 export function openEnvelope(answer: string, { self, others }: EnvelopeNames): string {
   const own = new Set(self.map(keyOf));
   const all = new Set([...own, ...others.map(keyOf)]);
+  const name = tagOf(answer.trim());
   let text = "";
   for (let inner = answer.trim(); inner !== text;) {
     text = inner;
     inner = withoutContext(withoutName(text, own, all)).trim();
   }
-  return text;
+  return ownPart(text, { own, all, isForeign: name !== undefined && all.has(name) && !own.has(name) });
+}
+
+interface Talk {
+  readonly own: ReadonlySet<string>;
+  readonly all: ReadonlySet<string>;
+  /** True when somebody else's name stood before the first line. */
+  readonly isForeign: boolean;
+}
+
+/**
+ * Of an answer that goes on as a talk of several people only what is its own: from the first line with its own name on,
+ * when others speak before that, and no further than to the next line of somebody else. Code stays what it is.
+ */
+function ownPart(answer: string, { own, all, isForeign }: Talk): string {
+  if (!answer.includes("\n")) return answer;
+  const blocks = findCodeBlocks(answer);
+  let [lines, at, block, isOthers]: [string[], number, number, boolean] = [[], 0, 0, isForeign];
+  for (const line of answer.split("\n")) {
+    while (at >= (blocks[block]?.end ?? Infinity)) block++;
+    const isCode = at > (blocks[block]?.start ?? Infinity);
+    at += line.length + 1;
+    const name = isCode ? undefined : tagOf(line);
+    const isOwn = name !== undefined && own.has(name);
+    if (name !== undefined && !isOwn && all.has(name) && lines.length > 0 && !isOthers) break;
+    if (isOwn && isOthers) [lines, isOthers] = [[], false];
+    lines.push(isOwn ? line.replace(TAG, "") : line);
+  }
+  return lines.join("\n").trim();
+}
+
+/** The name in brackets that a line begins with, as it is compared; undefined when there is none. */
+function tagOf(line: string): string | undefined {
+  const name = TAG.exec(line)?.[1];
+  return name === undefined ? undefined : keyOf(name);
 }
 
 function withoutName(text: string, own: ReadonlySet<string>, all: ReadonlySet<string>): string {

@@ -4,7 +4,7 @@ import { inTime } from "../core/in_time.ts";
 import type { Log } from "../core/log.ts";
 import { once } from "../core/once.ts";
 import { pause } from "../core/pause.ts";
-import { checkToken, readApiUrl, trimToken } from "./bot_access.ts";
+import { checkToken, noApi, readApiUrl, trimToken } from "./bot_access.ts";
 import type { ConnectionRecorder } from "./count_traffic.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { DiscordEvents } from "./events.ts";
@@ -53,6 +53,8 @@ export interface GatewayTimes {
   readonly requestMs: number;
   /** The longest wait for a rate limit. Default 60,000. */
   readonly mostLimitMs: number;
+  /** How long a message waits for a Discord that is away. Default 180,000. */
+  readonly patienceMs: number;
   /** Between two requests for the members of one server. Default 30,000. */
   readonly membersGapMs: number;
   /** How long the next part of a list of members may take. Default 15,000. */
@@ -139,7 +141,8 @@ class BotGateway implements Gateway {
       ...(times.mostLimitMs !== undefined && { mostWaitMs: times.mostLimitMs }),
       backOff: { ...(times.firstPauseMs !== undefined && { firstMs: times.firstPauseMs / 2 }), ...this.#random },
     });
-    this.rest = createDiscordRest(this.#requests);
+    const { patienceMs } = times;
+    this.rest = createDiscordRest(this.#requests, patienceMs === undefined ? {} : { patienceMs });
   }
 
   get state(): GatewayState {
@@ -190,13 +193,20 @@ class BotGateway implements Gateway {
       try {
         return await readGatewayInfo(this.#requests);
       } catch (error) {
-        if (!(error instanceof RestError) || isHopeless(error)) throw error;
+        if (!(error instanceof RestError)) throw error;
+        if (isHopeless(error)) throw this.#withAddress(error);
         if (signal.aborted) throw stopped();
         const pauseMs = backOff(failures);
         this.#options.log.warn(`${error.message}; the next try is in ${formatDuration(pauseMs)}`);
         if (!await pause(pauseMs, signal)) throw stopped();
       }
     }
+  }
+
+  /** An address of one's own may be the wrong one. */
+  #withAddress(error: RestError): AgentError {
+    const { apiUrl } = this.#options;
+    return error.status === 404 && apiUrl !== undefined ? noApi(apiUrl, error.message) : error;
   }
 
   /**

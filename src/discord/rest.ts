@@ -41,13 +41,18 @@ const MOST_NONCE = 25;
 const QUIET = { allowed_mentions: { parse: [] } };
 /** "I am thinking about it." Source: Discord's API documentation, "Interaction Callback Type". */
 const DEFERRED = { type: 5 };
+/** How long a message waits for a Discord that is away: for some minutes it knows a nonce again. */
+const PATIENCE_MS = 180_000;
 /** Discord knows an interaction for so long that was not deferred. */
 const DEFER_MS = 3000;
 /** "Interaction has already been acknowledged." Source: Discord's API documentation, "JSON Error Codes". */
 const ALREADY_ACKNOWLEDGED = 40060;
 
-/** The REST API over requests that know how to wait and when to give up. */
-export function createDiscordRest(requests: RestRequests): DiscordRest {
+/**
+ * The REST API over requests that know how to wait and when to give up.
+ * @param patienceMs how long a message is tried to be posted while Discord cannot be reached
+ */
+export function createDiscordRest(requests: RestRequests, { patienceMs = PATIENCE_MS } = {}): DiscordRest {
   return {
     async post(channelId, { content, replyTo, nonce }) {
       checkId(channelId);
@@ -56,6 +61,7 @@ export function createDiscordRest(requests: RestRequests): DiscordRest {
         method: "POST",
         route: (routes) => routes.channels.messages(channelId),
         what: "the message",
+        patienceMs,
         body: {
           content,
           nonce,

@@ -30,6 +30,8 @@ export interface RestRequest {
   readonly body?: object;
   /** How often it is sent at most, not counting what a rate limit kept away. Default 5. */
   readonly tries?: number;
+  /** For how long it goes on all the same, in milliseconds. Default 0. */
+  readonly patienceMs?: number;
   /** When it is not worth anything any more. */
   readonly signal?: AbortSignal;
   /** For messages: "the message". */
@@ -96,7 +98,8 @@ export class RestRequests {
   }
 
   async #sendInTurn(request: RestRequest, place: string, composer: RestComposer): Promise<unknown> {
-    const { tries = MOST_TRIES } = request;
+    const { tries = MOST_TRIES, patienceMs = 0 } = request;
+    const untilMs = performance.now() + patienceMs;
     const signal = this.#signalOf(request);
     for (let [tried, limited] = [0, 0];;) {
       await this.#waitForLimits(place, signal);
@@ -104,7 +107,7 @@ export class RestRequests {
       if (outcome.kind === "answered") return outcome.body;
       // What a limit keeps away was not carried out, so it may be sent again.
       const isOver = outcome.isPaced ? ++limited >= MOST_LIMITED : ++tried >= tries;
-      if (isOver) throw outcome.error;
+      if (isOver && performance.now() >= untilMs) throw outcome.error;
       if (!outcome.isPaced && !await pause(this.#backOff(tried - 1), signal)) throw stopped();
     }
   }

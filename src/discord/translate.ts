@@ -205,7 +205,12 @@ export function readInteraction(data: unknown): CommandInteraction | undefined {
     author,
     isModerator: member !== undefined && managesMessages(member),
     name,
-    options: new Map(asRecords(options).map((option) => [String(option["name"]), String(option["value"] ?? "")])),
+    options: new Map(
+      asRecords(options).flatMap(({ name: option, value }) => {
+        const text = typeof value === "number" ? String(value) : value;
+        return typeof option === "string" && typeof text === "string" ? [[option, text]] : [];
+      }),
+    ),
   };
 }
 

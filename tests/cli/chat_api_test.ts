@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { AgentError } from "../../src/core/errors.ts";
 import { createRemoteCall } from "../../src/cli/chat_api.ts";
 import { readAll } from "../../src/cli/chat_client.ts";
 import type { Ledger } from "../../src/privacy/ledger.ts";
@@ -24,12 +25,19 @@ Deno.test("createRemoteCall() posts what it is given, and asks for what is there
 Deno.test("createRemoteCall() leaves nothing behind on a signal that lives on, whatever came of the call", async () => {
   const { signal, listeners } = createWatchedSignal();
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => new Response("x"));
-  const call = createRemoteCall({ origin: `http://127.0.0.1:${server.addr.port}`, token: undefined, ledger });
+  const call = createRemoteCall({
+    origin: `http://127.0.0.1:${server.addr.port}`,
+    token: undefined,
+    ledger,
+    remedy: "Look elsewhere.",
+  });
   const { pieces } = await call("/x", {}, signal);
   assert.equal(listeners.size, 1);
   await readAll(pieces);
   assert.equal(listeners.size, 0);
   await server.shutdown();
-  await assert.rejects(call("/x", {}, signal), /Nothing answers/);
+  await assert.rejects(call("/x", {}, signal), (error) => {
+    return error instanceof AgentError && /Nothing answers/.test(error.message) && error.remedy === "Look elsewhere.";
+  });
   assert.equal(listeners.size, 0);
 });

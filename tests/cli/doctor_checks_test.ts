@@ -7,7 +7,7 @@ const allowed = { host: "discord.com:443", state: "allowed" } as const;
 
 Deno.test("checkSeal() believes the sandbox, not the intention", () => {
   const status = (sealed: boolean, sandboxed: boolean, ...grants: Parameters<typeof checkSeal>[1]) =>
-    checkSeal({ sealed, sandboxed }, grants).status;
+    checkSeal({ sealed, sandboxed }, grants, []).status;
   assert.equal(status(true, true, denied), "ok");
   assert.equal(status(true, true, denied, allowed), "fail");
   assert.equal(status(false, true, denied, allowed), "ok");
@@ -15,9 +15,13 @@ Deno.test("checkSeal() believes the sandbox, not the intention", () => {
 });
 
 Deno.test("checkSeal() names the hosts", () => {
-  assert.match(checkSeal({ sealed: true, sandboxed: true }, [denied]).detail, /denies api\.groq\.com:443/);
-  const open = checkSeal({ sealed: false, sandboxed: true }, [denied, allowed]);
+  assert.match(checkSeal({ sealed: true, sandboxed: true }, [denied], []).detail, /denies api\.groq\.com:443/);
+  const open = checkSeal({ sealed: false, sandboxed: true }, [denied, allowed], []);
   assert.match(open.detail, /allows discord\.com:443$/);
+  const bot = checkSeal({ sealed: true, sandboxed: true }, [denied, allowed], ["discord.com:443"]);
+  assert.equal(bot.status, "ok");
+  assert.match(bot.detail, /denies api\.groq\.com:443; it allows discord\.com:443, for the bot$/);
+  assert.equal(checkSeal({ sealed: true, sandboxed: true }, [{ ...denied, state: "allowed" }], []).status, "fail");
 });
 
 Deno.test("checkProxies() fails when a proxy would carry requests to this machine", () => {

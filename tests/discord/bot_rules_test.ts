@@ -31,15 +31,21 @@ Deno.test("DiscordBot answers commands that are not allowed no more often than a
   assert.deepEqual(posted, [...Array(2).fill("Ese comando no te está permitido aquí."), "Hola."]);
 });
 
-Deno.test("DiscordBot lets whoever may do so say that it shall keep quiet, however much they have asked", async () => {
-  const { bot, posted } = createBotScene({ answer: "Hola.", settings: { limits: { messages_per_minute: 1 } } });
+Deno.test("DiscordBot keeps quiet and forgets for whoever wants it, without a word to who has asked a lot", async () => {
+  const { bot, asked, calls, posted } = createBotScene({
+    answer: "Hola.",
+    settings: { limits: { messages_per_minute: 1 } },
+  });
   bot.guild(GUILD, []);
   bot.message(message("10", { ...MODERATOR, ...HELLO }));
-  for (const id of ["11", "12"]) bot.message(message(id, { ...MODERATOR, content: "!mute 5" }));
-  bot.message(message("13", { content: "!olvídame", ...MODERATOR }));
+  await until(() => posted.length === 1);
+  for (let count = 0; count < 5; count++) bot.message(message(`2${count}`, { ...MODERATOR, content: "!olvídame" }));
+  bot.message(message("30", { ...MODERATOR, content: "!mute 5" }));
+  bot.message(message("31", HELLO));
   await settled();
-  assert.equal(posted.filter((text) => text.includes("5 minutos")).length, 2);
-  assert.ok(posted.some((text) => text.includes("he olvidado")));
+  assert.deepEqual(posted, ["Hola."]);
+  assert.equal(asked.length, 1, "it is muted");
+  assert.equal(calls.length, 6, "and has forgotten five times");
 });
 
 Deno.test("DiscordBot counts commands of Discord's list, too, and says so to whoever chose one too many", async () => {

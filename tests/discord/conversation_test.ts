@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Slots } from "../../src/core/slots.ts";
 import { TooLongError } from "../../src/discord/agent_api.ts";
-import { Conversation } from "../../src/discord/conversation.ts";
+import { Conversation, type ConversationOptions } from "../../src/discord/conversation.ts";
 import { message } from "./messages.ts";
 
 const USER = { id: "discord:7", name: "Ana" };
@@ -22,7 +22,7 @@ function createScene({ answer = "hola", refused, tooLong = 0 }: SceneOptions = {
   const briefs: boolean[] = [];
   const [posted, contents, spoken]: [string[], string[], string[]] = [[], [], []];
   const { promise: confirmed, resolve: confirm } = Promise.withResolvers<void>();
-  const conversation = new Conversation({
+  const options: ConversationOptions = {
     channelId: "5",
     api: {
       chat: () =>
@@ -40,6 +40,7 @@ function createScene({ answer = "hola", refused, tooLong = 0 }: SceneOptions = {
       typing: () => Promise.resolve(),
     },
     slots: new Slots(1),
+    pictureSlots: new Slots(1),
     ask: (_, { isBrief }) =>
       Promise.resolve(briefs.push(isBrief)).then(() => ({
         request: REQUEST,
@@ -50,8 +51,9 @@ function createScene({ answer = "hola", refused, tooLong = 0 }: SceneOptions = {
     pace: () => ({ cooldownMs: 0, readingSpeed: 0 }),
     onSpoken: (text) => void spoken.push(text),
     log: { error() {}, warn() {}, info() {}, debug() {} },
-  });
-  return { conversation, briefs, posted, contents, spoken, confirm };
+  };
+  const conversation = new Conversation(options);
+  return { conversation, options, briefs, posted, contents, spoken, confirm };
 }
 
 Deno.test("Conversation.hear() loses nothing, in whichever step of an ending answer it comes", async () => {
@@ -115,4 +117,38 @@ Deno.test("Conversation asks once more in brief what was too long, and then says
     assert.deepEqual(briefs, [false, true]);
     assert.deepEqual(contents, [said]);
   }
+});
+
+Deno.test("Conversation.stop() lets what is being answered finish in its time, and drops what waits", async () => {
+  const { conversation, contents, confirm } = createScene();
+  conversation.hear("addressed", message("10"));
+  await nextTask();
+  conversation.hear("addressed", message("11"));
+  const stopped = conversation.stop(60_000);
+  confirm();
+  await stopped;
+  assert.deepEqual(contents, ["hola"]);
+});
+
+Deno.test("Conversation begins a question anew only so often, however often it is edited", async () => {
+  const asked: string[] = [];
+  const conversation = new Conversation({
+    ...createScene().options,
+    api: {
+      chat: (_, signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+    },
+    ask: ({ messages: [first] }) => {
+      asked.push(first?.content ?? "");
+      return Promise.resolve({ request: REQUEST, language: "es", names: { self: [], others: [] } });
+    },
+  });
+  conversation.hear("addressed", message("10", { content: "0" }));
+  for (let edit = 1; edit < 10; edit++) {
+    await nextTask();
+    conversation.edited(message("10", { content: `${edit}` }));
+  }
+  await nextTask();
+  assert.deepEqual(asked, ["0", "1", "2", "3"]);
+  conversation.deleted(["10"]);
+  await nextTask();
 });

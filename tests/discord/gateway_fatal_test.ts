@@ -111,7 +111,9 @@ Deno.test("Gateway.start() throws when the REST API does not accept the token", 
 Deno.test("Gateway.start() throws when there is no API at the address", async () => {
   await using scene = await setScene();
   scene.fake.rest.next({ kind: "status", status: 404, body: "<html>" });
-  assert.match((await errorOf(scene.gateway.start())).message, /404/);
+  const error = await errorOf(scene.gateway.start());
+  assert.equal(error.exitCode, EXIT.config);
+  assert.match(error.message, /no API of Discord's at http:\/\/127\.0\.0\.1:\d+\/api \(DISCORD_API_URL\): .*404/);
   await assertIsOver(scene);
 });
 
@@ -134,8 +136,10 @@ Deno.test("createGateway() refuses an address where the token must not go", asyn
 });
 
 Deno.test("Gateway takes a token as people copy it", async () => {
-  await using scene = await connectedScene({ token: ` Bot ${BOT_TOKEN}\n` });
-  assert.equal(scene.gateway.state, "ready");
+  for (const token of [` Bot ${BOT_TOKEN}\n`, `"${BOT_TOKEN}"`, `'Bot ${BOT_TOKEN}'`]) {
+    await using scene = await connectedScene({ token });
+    assert.equal(scene.gateway.state, "ready");
+  }
 });
 
 Deno.test({

@@ -263,3 +263,12 @@ Deno.test("DiscordRest.post() takes hundreds of messages for one channel, and ke
   await Promise.all(contents.map((content) => scene.gateway.rest.post(CHANNEL, { content, nonce: content })));
   assert.deepEqual(scene.fake.rest.messages.map(({ payload }) => payload["content"]), contents);
 });
+
+Deno.test("DiscordRest.post() goes on for as long as it has patience, also with limits", async () => {
+  await using scene = await setScene({ times: { patienceMs: 60_000 } });
+  const limited = { kind: "status", status: 429, body: { retry_after: 0.001 } } as const;
+  const away = { kind: "status", status: 503 } as const;
+  scene.fake.rest.next(...Array.from({ length: 12 }, (_, index) => index % 2 === 0 ? away : limited));
+  assert.ok(await post(scene));
+  assert.equal(scene.fake.rest.calls.length, 13);
+});

@@ -38,6 +38,7 @@ export const TIMES = {
   stableMs: 60_000,
   identifyGapMs: 1,
   closeMs: 50,
+  patienceMs: 0,
 };
 
 export async function setScene(options: SceneOptions = {}): Promise<Scene> {

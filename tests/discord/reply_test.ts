@@ -61,6 +61,18 @@ Deno.test("planReply() takes an echoed envelope off", () => {
   for (const answer of answers) assert.deepEqual(contents(answer), ["Hola"], answer);
 });
 
+Deno.test("planReply() lets the bot speak for nobody else", () => {
+  const answers: [answer: string, said: string][] = [
+    ["[Ana] di algo\n[Django] algo", "algo"],
+    ["Hola\n[Ana] gracias\n[Django] de nada", "Hola"],
+    ["Hola\n\n**[Django]:** ¿qué tal?", "Hola\n\n¿qué tal?"],
+    ["[Ana] uno\ndos", "uno\ndos"],
+    ["```\n[Ana] x\n[Django] y\n```", "```\n[Ana] x\n[Django] y\n```"],
+    ["Hola\n[Eva] no está en la lista", "Hola\n[Eva] no está en la lista"],
+  ];
+  for (const [answer, said] of answers) assert.deepEqual(contents(answer), [said], answer);
+});
+
 Deno.test("planReply() leaves alone what only looks like an envelope", () => {
   const answers = [
     "[Ana](https://example.org) lo explica",

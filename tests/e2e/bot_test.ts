@@ -257,3 +257,20 @@ Deno.test("bot says what is missing: the token, a usable discord.json, a server 
   assert.equal(broken.code, 78);
   assert.match(broken.stderr, /discord\.json.*cooldown/s);
 });
+
+Deno.test("bot says at once when there is no agent where it looks for it, or something else", async () => {
+  await using bot = await createBotWorld();
+  const { origin } = new URL(bot.discord.apiUrl);
+  const cases = [
+    ["http://127.0.0.1:9", /Nothing answers at http:\/\/127\.0\.0\.1:9 → Start `serve` there, or say with --api/],
+    [origin, /127\.0\.0\.1:\d+ answered with status 401, and not as `serve` does → Check the address behind --api/],
+  ] as const;
+  for (const [api, told] of cases) {
+    const program = bot.world.start(["bot", "--api", api, "--data", "data/bot"], { env: bot.env });
+    await program.waitUntilTold("→");
+    program.kill("SIGINT");
+    const { code, stderr } = await program.finished;
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, told);
+  }
+});
