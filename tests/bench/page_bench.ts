@@ -1,10 +1,10 @@
-import { startApi } from "../support/api.ts";
+import { type Api, startApi } from "../support/api.ts";
 import { browserMissing, openPage } from "../support/browser.ts";
 import { type Figure, median } from "./measure.ts";
 
 const ROUNDS = 7;
 
-/** How soon the page shows something, and what it weighs; nothing where there is no browser. */
+/** How soon the page shows something and follows what happens, and what it weighs; nothing where there is no browser. */
 export async function benchPage(): Promise<Figure[]> {
   if (browserMissing !== undefined) return [];
   await using api = await startApi();
@@ -22,6 +22,7 @@ export async function benchPage(): Promise<Figure[]> {
     if (round >= 0) paints.push(paint); // the first one has the server make the files
   }
   return [
+    await benchLight(api),
     {
       what: "page, first paint",
       value: median(paints),
@@ -37,4 +38,22 @@ export async function benchPage(): Promise<Figure[]> {
       note: "compressed, with its headers",
     },
   ];
+}
+
+/** How soon the page shows that a provider fails, from the answer to the call that opened its breaker. */
+async function benchLight(api: Api): Promise<Figure> {
+  await using tested = await openPage(api.origin);
+  const light = (state: string) => tested.page.locator(`[data-provider="first"] [data-state="${state}"]`).waitFor();
+  await light("closed");
+  api.first.always({ kind: "status", status: 500 });
+  for (let call = 0; call < 3; call++) await (await api.send("POST", "/api/chat", { message: "Hola" })).body?.cancel();
+  const startedAt = performance.now();
+  await light("open");
+  return {
+    what: "page, a light follows its provider",
+    value: performance.now() - startedAt,
+    unit: "ms",
+    bound: { kind: "at most", value: 1000 },
+    note: "from the answer that opened the breaker to the light in Chromium",
+  };
 }

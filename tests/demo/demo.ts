@@ -10,6 +10,8 @@ import { KEYS, withEmbeddings } from "../e2e/setup.ts";
 /** How long the demo goes on, and what it says; for the script that takes pictures of it, too. */
 export interface Demo extends AsyncDisposable {
   readonly origin: string;
+  /** Resolves, with what it has told, when the program ends. */
+  readonly ended: Promise<string>;
   /** What is to happen next, for ever: something is said, something fails. */
   step(): Promise<void>;
 }
@@ -30,28 +32,29 @@ const ANSWERS = [
 ];
 const CHATTER = ["Hoy ha llovido un poco", "Mis tomates ya tienen flor", "¿Alguien tiene semillas de albahaca?"];
 
-/** Starts everything. */
+/** Starts everything; what has been started is ended again when something of it fails. */
 export async function startDemo(): Promise<Demo> {
-  const world = await createBotWorld({ cooldown_seconds: 1 }, (models) => ({
-    ...withEmbeddings(models),
-    profile: "balanced",
-    fallback_chain: ["gemini/gemini-3.5-flash-lite", "groq/openai/gpt-oss-120b", "ollama/llama3.2"],
-    circuit_breaker: { failure_threshold: 2, recovery_seconds: 8 },
-    server: { banner: BANNER },
-  }));
+  await using started = new AsyncDisposableStack();
+  const world = started.use(
+    await createBotWorld({ cooldown_seconds: 1 }, (models) => ({
+      ...withEmbeddings(models),
+      profile: "balanced",
+      fallback_chain: ["gemini/gemini-3.5-flash-lite", "groq/openai/gpt-oss-120b", "ollama/llama3.2"],
+      circuit_breaker: { failure_threshold: 2, recovery_seconds: 8 },
+      server: { banner: BANNER },
+    })),
+  );
   world.world.ollama.setModels(["llama3.2", "small", { name: "embeddinggemma", capabilities: ["embedding"] }]);
   const args = ["serve", "--port", "0", "--cloud"];
-  const served = await serve(world.world, args, { env: { ...KEYS, ...world.env } });
+  const served = started.use(await serve(world.world, args, { env: { ...KEYS, ...world.env } }));
   await served.post("/api/memory/semantic", { content: NOTES, source: "huerto.md" });
+  const running = started.move();
   let count = 0;
   return {
     origin: served.origin,
+    ended: served.program.finished.then(({ stderr }) => stderr),
     step: () => step(world, served, count++),
-    async [Symbol.asyncDispose]() {
-      served.program.kill("SIGTERM");
-      await served.program.finished;
-      await world[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
 
@@ -90,15 +93,20 @@ function piecesOf(text: string): string[] {
 }
 
 if (import.meta.main) {
-  const demo = await startDemo();
-  console.log(`The demo is at ${demo.origin}. Everything in it is simulated. Ctrl-C ends it.`);
+  // Before anything is started, so that nothing of it outlives a Ctrl-C.
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, stop);
   let isOver = false;
-  const { promise: over, resolve: end } = Promise.withResolvers<void>();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, end);
-  const stop = over.then(() => isOver = true);
+  const over = stopped.then(() => isOver = true);
+  const demo = await startDemo();
+  if (!isOver) console.log(`The demo is at ${demo.origin}. Everything in it is simulated. Ctrl-C ends it.`);
+  demo.ended.then((told) => {
+    if (!isOver) console.error(`The program has ended:\n${told}`);
+    stop();
+  });
   while (!isOver) {
-    await demo.step();
-    await Promise.race([stop, new Promise((resolve) => setTimeout(resolve, 2000))]);
+    await Promise.race([over, demo.step()]);
+    await Promise.race([over, new Promise((resolve) => setTimeout(resolve, 2000))]);
   }
   await demo[Symbol.asyncDispose]();
   Deno.exit(0);

@@ -45,3 +45,24 @@ Deno.test("Ctrl-C ends the demo and everything it has started", async () => {
   assert.equal(code, 0, said);
   await assert.rejects(fetch(`${origin}/health`));
 });
+
+Deno.test("Ctrl-C at any moment of its start leaves neither a process nor a folder", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = new URL("./demo.ts", import.meta.url).pathname;
+  try {
+    for (const afterMs of [300, 600]) {
+      const child = new Deno.Command(Deno.execPath(), {
+        args: ["run", "-q", "-A", "--no-prompt", "--cached-only", path],
+        env: { TMPDIR: folder },
+        stdout: "null",
+        stderr: "null",
+      }).spawn();
+      await new Promise((resolve) => setTimeout(resolve, afterMs));
+      child.kill("SIGINT");
+      await child.status;
+      assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), []);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

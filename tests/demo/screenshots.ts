@@ -9,15 +9,14 @@ const VIEWS = [
   { view: "centre", width: 1280, colorScheme: "dark" },
   { view: "models", width: 1280, colorScheme: "light" },
   { view: "usage", width: 1280, colorScheme: "dark" },
-  { view: "centre", width: 360, colorScheme: "light", name: "telephone" },
 ] as const;
 
 await Deno.mkdir(FOLDER, { recursive: true });
 await using demo = await startDemo();
 for (let step = 0; step < STEPS; step++) await demo.step();
-for (const { view, name = view, ...look } of VIEWS.map((each) => ({ name: undefined, ...each }))) {
+for (const { view, ...look } of VIEWS) {
   await using tested = await openPage(`${demo.origin}/#/${view}`, look);
   await tested.page.locator(".card").nth(2).waitFor();
-  await tested.page.screenshot({ path: `${FOLDER}${name}.png` });
-  console.log(`${FOLDER}${name}.png`);
+  await tested.page.screenshot({ path: `${FOLDER}${view}.png` });
+  console.log(`${FOLDER}${view}.png`);
 }

@@ -41,6 +41,8 @@ export interface PageOptions {
   readonly colorScheme?: "dark" | "light";
   /** What the browser prefers. */
   readonly locale?: string;
+  /** Something of the browser's that the page is to do without: `crypto.randomUUID`. */
+  readonly without?: string;
 }
 
 export interface TestedPage extends AsyncDisposable {
@@ -62,7 +64,15 @@ export async function openPage(address: string, options: PageOptions = {}): Prom
   page.on("pageerror", ({ message }) => troubles.push(message));
   page.on("console", (message) => message.type() === "error" && troubles.push(message.text()));
   page.on("request", (request) => request.url().startsWith("http") && origins.add(new URL(request.url()).origin));
-  await page.goto(address);
+  if (options.without !== undefined) {
+    await page.addInitScript(`Object.defineProperty(${parentOf(options.without)}, { value: undefined })`);
+  }
+  try {
+    await page.goto(address);
+  } catch (error) {
+    await browser.close();
+    throw error;
+  }
   return {
     page,
     troubles,
@@ -74,6 +84,12 @@ export async function openPage(address: string, options: PageOptions = {}): Prom
     },
     [Symbol.asyncDispose]: () => browser.close(),
   };
+}
+
+/** Where a property is, and its name: `crypto, "randomUUID"`. */
+function parentOf(path: string): string {
+  const at = path.lastIndexOf(".");
+  return `${path.slice(0, at)}, "${path.slice(at + 1)}"`;
 }
 
 interface Violation {

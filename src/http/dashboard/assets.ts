@@ -7,12 +7,14 @@ import uPlotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import api from "./client/api.ts" with { type: "text" };
 import centre from "./client/centre.ts" with { type: "text" };
 import chat from "./client/chat.ts" with { type: "text" };
+import conversation from "./client/conversation.ts" with { type: "text" };
 import elements from "./client/elements.ts" with { type: "text" };
+import knowledge from "./client/knowledge.ts" with { type: "text" };
 import main from "./client/main.ts" with { type: "text" };
 import memory from "./client/memory.ts" with { type: "text" };
 import models from "./client/models.ts" with { type: "text" };
+import observable from "./client/observable.ts" with { type: "text" };
 import privacy from "./client/privacy.ts" with { type: "text" };
-import store from "./client/store.ts" with { type: "text" };
 import style from "./client/style.css" with { type: "text" };
 import usage from "./client/usage.ts" with { type: "text" };
 import words from "./client/words.ts" with { type: "text" };
@@ -22,7 +24,7 @@ export interface Asset {
   readonly type: string;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly gzipped: Uint8Array<ArrayBuffer>;
-  /** For `If-None-Match`. */
+  /** For `If-None-Match`; weak, since it stands for the bytes in either form. */
   readonly etag: string;
 }
 
@@ -30,7 +32,21 @@ const SCRIPT = "text/javascript; charset=utf-8";
 const STYLE = "text/css; charset=utf-8";
 
 /** Modules of the page, by name; each asks for the others by their names here. */
-const MODULES = { api, centre, chat, elements, main, memory, models, privacy, store, usage, words };
+const MODULES = {
+  api,
+  centre,
+  chat,
+  conversation,
+  elements,
+  knowledge,
+  main,
+  memory,
+  models,
+  observable,
+  privacy,
+  usage,
+  words,
+};
 
 /** Where the modules of the page find the libraries they name. */
 export const IMPORT_MAP = { imports: { preact: "/assets/preact.js", "preact/hooks": "/assets/preact_hooks.js" } };
@@ -64,5 +80,5 @@ async function pack(type: string, text: string): Promise<Asset> {
   const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
   const gzipped = await new Response(stream).bytes();
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return { type, bytes, gzipped, etag: `"${digest.toHex().slice(0, 32)}"` };
+  return { type, bytes, gzipped, etag: `W/"${digest.toHex().slice(0, 32)}"` };
 }

@@ -25,7 +25,7 @@ export function createDashboard(): Hono {
     if (!asset) throw new HttpError(404, "There is nothing at this path", { code: "not_found" });
     const headers = { "cache-control": "no-cache", etag: asset.etag, vary: "accept-encoding" };
     if (c.req.header("if-none-match") === asset.etag) return c.body(null, 304, headers);
-    const takesGzip = /\bgzip\b/.test(c.req.header("accept-encoding") ?? "");
+    const takesGzip = /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(c.req.header("accept-encoding") ?? "");
     return c.body(takesGzip ? asset.gzipped : asset.bytes, 200, {
       ...headers,
       "content-type": asset.type,
@@ -39,7 +39,7 @@ export function createDashboard(): Hono {
 function policy(nonce: string): string {
   return [
     "default-src 'none'",
-    `script-src 'self' 'nonce-${nonce}'`,
+    `script-src 'nonce-${nonce}' 'strict-dynamic'`,
     "style-src 'self'",
     "img-src 'self' data:",
     "connect-src 'self'",
@@ -60,8 +60,8 @@ function page(importMap: string, nonce: string): string {
 <link rel="stylesheet" href="/assets/style.css">
 <link rel="stylesheet" href="/assets/uplot.css">
 <script type="importmap" nonce="${nonce}">${importMap}</script>
-<script src="/assets/uplot.js" defer></script>
-<script type="module" src="/assets/main.ts"></script>
+<script src="/assets/uplot.js" nonce="${nonce}" defer></script>
+<script type="module" src="/assets/main.ts" nonce="${nonce}"></script>
 </head>
 <body><div id="page"><noscript>This page needs JavaScript. The API is described at /openapi.json.</noscript></div></body>
 </html>

@@ -19,8 +19,9 @@ Deno.test("GET / is a page that needs nothing from anywhere else, and weighs lit
   const policy = response.headers.get("content-security-policy") ?? "";
   const html = await response.text();
   const [, nonce = ""] = /nonce-([^']+)'/.exec(policy) ?? [];
-  assert.ok(html.includes(`nonce="${nonce}"`) && nonce.length >= 20);
-  assert.match(policy, /^default-src 'none'; script-src 'self' 'nonce-[^']+'; style-src 'self'; /);
+  assert.equal(html.split(`nonce="${nonce}"`).length - 1, html.split("<script").length - 1);
+  assert.ok(nonce.length >= 20);
+  assert.match(policy, /^default-src 'none'; script-src 'nonce-[^']+' 'strict-dynamic'; style-src 'self'; /);
   assert.doesNotMatch(policy, /unsafe|\*|http/);
   const found = new Set(namedIn(html));
   let bytes = html.length;
@@ -53,6 +54,19 @@ Deno.test("GET /assets/ sends nothing a second time that has not changed", async
   const etag = first.headers.get("etag") ?? "";
   const second = await api.send("GET", "/assets/style.css", undefined, { "if-none-match": etag });
   assert.deepEqual([second.status, await second.text()], [304, ""]);
+});
+
+Deno.test("GET /assets/ packs for whoever can unpack it, and for nobody else", async () => {
+  await using api = await startApi();
+  const asked = [["gzip", "gzip"], ["br, gzip;q=0.5", "gzip"], ["gzip;q=0", null], ["gzip; q=0.0, br", null], [
+    "identity",
+    null,
+  ]];
+  for (const [encodings, expected] of asked) {
+    const response = await api.send("GET", "/assets/style.css", undefined, { "accept-encoding": encodings ?? "" });
+    assert.match(await response.text(), /prefers-color-scheme/);
+    assert.equal(response.headers.get("content-encoding"), expected, encodings ?? "");
+  }
 });
 
 Deno.test("GET /assets/ has nothing but the files of the page", async () => {

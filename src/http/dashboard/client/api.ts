@@ -1,8 +1,10 @@
 /// <reference lib="dom" />
 /** Requests to the API that this page comes from. */
+import { Observable } from "./observable.ts";
 
 /** What the API said instead of doing what it was asked. */
 export class ApiFailure extends Error {
+  /** HTTP status. */
   readonly status: number;
   /** Everything that is wrong, where it says more than its message. */
   readonly problems: readonly string[];
@@ -14,48 +16,61 @@ export class ApiFailure extends Error {
   }
 }
 
-const TOKEN = "django-agent-token";
-/** Called when the API wants a token, or another one. */
-let onTokenNeeded = (): void => {};
-
-/** @param ask shows a form for the token */
-export function watchToken(ask: () => void): void {
-  onTokenNeeded = ask;
-}
-
-/** Keeps a token until this tab is closed. */
-export function keepToken(token: string): void {
-  sessionStorage.setItem(TOKEN, token);
-}
-
-/** Sends a request, with a body as JSON. @throws ApiFailure; TypeError when nobody answers */
-export async function send(method: string, path: string, options: SendOptions = {}): Promise<Response> {
-  const { body, signal, headers = {} } = options;
-  const token = sessionStorage.getItem(TOKEN);
-  const response = await fetch(path, {
-    method,
-    headers: {
-      ...headers,
-      ...(body !== undefined && { "content-type": "application/json" }),
-      ...(token !== null && { authorization: `Bearer ${token}` }),
-    },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-    ...(signal && { signal }),
-  });
-  if (response.ok) return response;
-  if (response.status === 401) onTokenNeeded();
-  throw await failureOf(response);
-}
-
+/** What goes with a request. */
 export interface SendOptions {
+  /** Sent as JSON. */
   readonly body?: unknown;
   readonly signal?: AbortSignal | undefined;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The JSON of an answer. */
-export async function ask<T>(method: string, path: string, options?: SendOptions): Promise<T> {
-  return await (await send(method, path, options)).json();
+/** `none`: nobody has asked for one. `missing`, `wrong`: nothing can be had without another. */
+export type TokenState = "none" | "missing" | "wrong" | "given";
+
+const TOKEN = "django-agent-token";
+
+/** The API, with the token it wants. The token is kept until the tab is closed. */
+export class Api {
+  readonly token: Observable<TokenState>;
+
+  constructor() {
+    this.token = new Observable<TokenState>(sessionStorage.getItem(TOKEN) === null ? "none" : "given");
+  }
+
+  /** False for what no header can carry; then it is not kept. */
+  keepToken(token: string): boolean {
+    if (!/^[\x21-\x7e]+$/.test(token)) return false;
+    sessionStorage.setItem(TOKEN, token);
+    this.token.set("given");
+    return true;
+  }
+
+  /** Sends a request. @throws ApiFailure; TypeError when nobody answers */
+  async send(method: string, path: string, options: SendOptions = {}): Promise<Response> {
+    const { body, signal, headers = {} } = options;
+    const token = sessionStorage.getItem(TOKEN);
+    const response = await fetch(path, {
+      method,
+      headers: {
+        ...headers,
+        ...(body !== undefined && { "content-type": "application/json" }),
+        ...(token !== null && { authorization: `Bearer ${token}` }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(signal && { signal }),
+    });
+    if (response.ok) return response;
+    if (response.status === 401) {
+      sessionStorage.removeItem(TOKEN);
+      this.token.set(token === null ? "missing" : "wrong");
+    }
+    throw await failureOf(response);
+  }
+
+  /** The JSON of an answer. @throws as `send` */
+  async ask<T>(method: string, path: string, options?: SendOptions): Promise<T> {
+    return await (await this.send(method, path, options)).json();
+  }
 }
 
 async function failureOf(response: Response): Promise<ApiFailure> {
@@ -64,14 +79,14 @@ async function failureOf(response: Response): Promise<ApiFailure> {
   return new ApiFailure(response.status, typeof message === "string" ? message : response.statusText, problems);
 }
 
-/** One event of a stream. */
+/** One event of a stream; `undefined` for a sign of life that says nothing. */
 export interface StreamEvent {
   readonly name: string;
   readonly data: Record<string, unknown>;
 }
 
 /** Server-sent events of an answer, as they come (html.spec.whatwg.org, 9.2.6). */
-export async function* readEvents(response: Response): AsyncGenerator<StreamEvent, void, void> {
+export async function* readEvents(response: Response): AsyncGenerator<StreamEvent | undefined, void, void> {
   if (!response.body) return;
   let waiting = "";
   for await (const piece of pieces(response.body.pipeThrough(new TextDecoderStream()))) {
@@ -81,7 +96,7 @@ export async function* readEvents(response: Response): AsyncGenerator<StreamEven
       waiting = waiting.slice(end + 2);
       const field = (name: string) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
       const [name, data] = [field("event"), field("data")];
-      if (name !== undefined && data !== undefined) yield { name, data: JSON.parse(data) };
+      yield name === undefined || data === undefined ? undefined : { name, data: JSON.parse(data) };
     }
   }
 }
@@ -92,6 +107,6 @@ async function* pieces(stream: ReadableStream<string>): AsyncGenerator<string, v
   try {
     for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
   } finally {
-    await reader.cancel();
+    await reader.cancel().catch(() => {});
   }
 }

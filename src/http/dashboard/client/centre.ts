@@ -1,13 +1,14 @@
 /// <reference lib="dom" />
 import { type ComponentChild, h } from "preact";
 import type { LoggedEvent } from "./api_types.ts";
-import { Card, formatTime, LaneReason, Led, Seal, stateOf, type ViewProps } from "./elements.ts";
-import { type Known, useKnown } from "./store.ts";
+import { Card, formatTime, LaneReason, Led, Seal, type ViewProps } from "./elements.ts";
+import type { Known } from "./knowledge.ts";
+import { useValue } from "./observable.ts";
 import type { Language, Words } from "./words.ts";
 
 /** The command centre: at a glance who serves, what leaves, what happens. */
-export function Centre({ words, language }: ViewProps): ComponentChild {
-  const known = useKnown();
+export function Centre({ words, language, knowledge }: ViewProps): ComponentChild {
+  const known = useValue(knowledge.known);
   return h(
     "div",
     { class: "grid" },
@@ -37,8 +38,9 @@ function Providers({ known: { router }, words }: PartProps): ComponentChild {
           "li",
           { key: id, class: "row", "data-provider": id },
           h("strong", null, id),
-          h(Led, { state: stateOf(lane), words }),
+          h(Led, { lane, words }),
           h(LaneReason, { lane, words }),
+          lane.usable && h("span", { class: "facts" }, words.traffic(lane)),
         )
       ),
     ),
@@ -46,13 +48,15 @@ function Providers({ known: { router }, words }: PartProps): ComponentChild {
 }
 
 function Chain({ known: { router, lastAnswer }, words }: PartProps): ComponentChild {
+  const chain = router?.chain ?? [];
+  const isElsewhere = lastAnswer !== undefined && !chain.includes(lastAnswer);
   return h(
     Card,
     { title: words.chain },
     h(
       "ol",
       { class: "chain" },
-      (router?.chain ?? []).map((ref) =>
+      chain.map((ref) =>
         h(
           "li",
           { key: ref, class: ref === lastAnswer ? "last" : "" },
@@ -61,6 +65,7 @@ function Chain({ known: { router, lastAnswer }, words }: PartProps): ComponentCh
         )
       ),
     ),
+    isElsewhere && h("p", { class: "facts" }, `${words.answeredLast}: ${lastAnswer}`),
   );
 }
 
@@ -82,7 +87,7 @@ function State({ known: { router, health, agent }, words }: PartProps): Componen
 }
 
 function Openness({ known: { privacy }, words }: PartProps): ComponentChild {
-  const open = privacy?.sandbox.filter(({ host, state }) => state === "allowed" && !isHere(host)) ?? [];
+  const open = privacy?.sandbox?.filter(({ host, state }) => state === "allowed" && !isHere(host)) ?? [];
   const hosts = open.map(({ host }) => host).join(", ");
   return h(
     Card,
@@ -103,22 +108,21 @@ interface ActivityProps {
 }
 
 function Activity({ events, words, language }: ActivityProps): ComponentChild {
+  const feed = events.map((event) =>
+    h(
+      "li",
+      { key: event.id },
+      h("time", { dateTime: event.at }, formatTime(event.at, language)),
+      h("b", { lang: "en" }, event.name),
+      h("span", { lang: "en" }, describe(event.data)),
+    )
+  );
   return h(
     Card,
     { title: words.activity, isWide: true },
-    events.length === 0 ? h("p", null, words.noActivity) : h(
-      "ol",
-      { class: "feed", tabIndex: 0, "aria-label": words.activity },
-      events.map((event) =>
-        h(
-          "li",
-          { key: event.id },
-          h("time", { dateTime: event.at }, formatTime(event.at, language)),
-          h("b", null, event.name),
-          h("span", null, describe(event.data)),
-        )
-      ),
-    ),
+    events.length === 0
+      ? h("p", null, words.noActivity)
+      : h("ol", { class: "feed", tabIndex: 0, "aria-label": words.activity }, feed),
   );
 }
 

@@ -1,15 +1,17 @@
 /// <reference lib="dom" />
 /** The page: its frame, the view that the address names, and the form for a token. */
-import { type ComponentChild, type ComponentType, h, render } from "preact";
+import { Component, type ComponentChild, type ComponentChildren, type ComponentType, h, render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { keepToken, watchToken } from "./api.ts";
+import { Api } from "./api.ts";
 import { Centre } from "./centre.ts";
 import { Chat } from "./chat.ts";
-import { Button, Select, type ViewProps } from "./elements.ts";
+import { Conversation } from "./conversation.ts";
+import { Button, formatTime, Select, type ViewProps } from "./elements.ts";
+import { Knowledge } from "./knowledge.ts";
 import { Memory } from "./memory.ts";
 import { Models } from "./models.ts";
+import { useValue } from "./observable.ts";
 import { Privacy } from "./privacy.ts";
-import { keepKnowing, useKnown } from "./store.ts";
 import { Usage } from "./usage.ts";
 import { chooseLanguage, type Language, LANGUAGES, preferredLanguage, type Words } from "./words.ts";
 
@@ -21,37 +23,51 @@ function viewInAddress(): ViewName {
   return Object.hasOwn(VIEWS, name) ? name as ViewName : "centre";
 }
 
-function Page(): ComponentChild {
+type PageProps = Pick<ViewProps, "api" | "knowledge" | "conversation">;
+
+function Page({ api, knowledge, conversation }: PageProps): ComponentChild {
   const [language, setLanguage] = useState(preferredLanguage);
-  const [name, setName] = useState(viewInAddress);
-  const [needsToken, setNeedsToken] = useState(false);
-  const heading = useRef<HTMLHeadingElement>(null);
+  const token = useValue(api.token);
+  const { name, heading } = useView();
   const { words } = LANGUAGES[language];
-  useEffect(() => {
-    watchToken(() => setNeedsToken(true));
-    keepKnowing();
-    addEventListener("hashchange", () => {
-      setName(viewInAddress());
-      heading.current?.focus();
-    });
-  }, []);
   useEffect(() => {
     document.documentElement.lang = language;
     document.title = `${words[name]} · ${words.title}`;
   }, [language, name]);
+  const needsToken = token === "missing" || token === "wrong";
   const View: ComponentType<ViewProps> = VIEWS[name];
   return h(
     "div",
     { class: "page" },
     h("a", { class: "skip", href: "#content", onClick: focusOn(heading) }, words.skip),
-    h(Head, { words, language, current: name, onLanguage: setLanguage }),
+    h(Head, { words, language, current: name, onLanguage: setLanguage, knowledge }),
     h(
       "main",
       { id: "content" },
+      h(Standing, { words, language, knowledge }),
       h("h1", { ref: heading, tabIndex: -1 }, words[name]),
-      needsToken ? h(TokenForm, { words }) : h(View, { words, language }),
+      needsToken
+        ? h(TokenForm, { words, api, isWrong: token === "wrong" })
+        : h(Guarded, { key: name, words }, h(View, { words, language, api, knowledge, conversation })),
     ),
   );
+}
+
+/** The view that the address names, and its heading, which has the focus once the view has changed. */
+function useView() {
+  const [name, setName] = useState(viewInAddress);
+  const heading = useRef<HTMLHeadingElement>(null);
+  const isFirst = useRef(true);
+  useEffect(() => {
+    const follow = () => setName(viewInAddress());
+    addEventListener("hashchange", follow);
+    return () => removeEventListener("hashchange", follow);
+  }, []);
+  useEffect(() => {
+    if (!isFirst.current) heading.current?.focus();
+    isFirst.current = false;
+  }, [name]);
+  return { name, heading };
 }
 
 /** The address stays that of the view. */
@@ -62,15 +78,14 @@ function focusOn(target: { readonly current: HTMLElement | null }): (event: Even
   };
 }
 
-interface HeadProps {
-  readonly words: Words;
-  readonly language: Language;
+interface HeadProps extends Pick<ViewProps, "words" | "language" | "knowledge"> {
   readonly current: ViewName;
   readonly onLanguage: (language: Language) => void;
 }
 
-function Head({ words, language, current, onLanguage }: HeadProps): ComponentChild {
-  const { isLive, health } = useKnown();
+function Head({ words, language, current, onLanguage, knowledge }: HeadProps): ComponentChild {
+  const { isLive, health } = useValue(knowledge.known);
+  const names = Object.keys(VIEWS) as ViewName[];
   return h(
     "header",
     null,
@@ -82,12 +97,8 @@ function Head({ words, language, current, onLanguage }: HeadProps): ComponentChi
       h(
         "nav",
         { "aria-label": words.views },
-        Object.keys(VIEWS).map((name) =>
-          h(
-            "a",
-            { key: name, href: `#/${name}`, "aria-current": name === current ? "page" : undefined },
-            words[name as ViewName],
-          )
+        names.map((name) =>
+          h("a", { key: name, href: `#/${name}`, "aria-current": name === current ? "page" : undefined }, words[name])
         ),
       ),
       h("span", { class: isLive ? "live" : "live off", role: "status" }, isLive ? words.live : words.notLive),
@@ -104,22 +115,45 @@ function Head({ words, language, current, onLanguage }: HeadProps): ComponentChi
   );
 }
 
-/** Asks for the token once; the page begins anew with it. */
-function TokenForm({ words }: { readonly words: Words }): ComponentChild {
+/** Says when what is shown is no longer what is: the program is away, or has another version than this page. */
+function Standing({ words, language, knowledge }: Pick<ViewProps, "words" | "language" | "knowledge">): ComponentChild {
+  const { isLive, atMs, health } = useValue(knowledge.known);
+  const first = useRef<string>();
+  first.current ??= health?.version;
+  if (health && health.version !== first.current) {
+    return h(
+      "p",
+      { class: "notice bad" },
+      `${words.newVersion} `,
+      h(Button, { label: words.reloadPage, onClick: () => location.reload() }),
+    );
+  }
+  return !isLive && atMs > 0 ? h("p", { class: "notice bad" }, words.asOf(formatTime(atMs, language))) : null;
+}
+
+interface TokenProps {
+  readonly words: Words;
+  readonly api: Api;
+  readonly isWrong: boolean;
+}
+
+/** Asks for the token; with it the view comes back as it was left. */
+function TokenForm({ words, api, isWrong }: TokenProps): ComponentChild {
   const field = useRef<HTMLInputElement>(null);
-  const wasWrong = sessionStorage.length > 0;
+  const [isUnusable, setUnusable] = useState(false);
+  useEffect(() => field.current?.focus(), []);
+  const problem = isUnusable ? words.tokenUnusable : isWrong ? words.tokenWrong : "";
   return h(
     "form",
     {
       class: "card stack",
       onSubmit: (event: Event) => {
         event.preventDefault();
-        keepToken(field.current?.value.trim() ?? "");
-        location.reload();
+        setUnusable(!api.keepToken(field.current?.value.trim() ?? ""));
       },
     },
     h("h2", null, words.tokenTitle),
-    wasWrong && h("p", { class: "notice bad", role: "alert" }, words.tokenWrong),
+    h("p", { class: "notice bad", role: "alert" }, problem),
     h(
       "label",
       { class: "field" },
@@ -131,5 +165,36 @@ function TokenForm({ words }: { readonly words: Words }): ComponentChild {
   );
 }
 
+interface GuardedProps {
+  readonly words: Words;
+  readonly children?: ComponentChildren;
+}
+
+/** Keeps a fault of one view from taking the whole page along. */
+class Guarded extends Component<GuardedProps, { readonly hasFailed: boolean }> {
+  override state = { hasFailed: false };
+
+  override componentDidCatch(error: unknown): void {
+    this.setState({ hasFailed: true });
+    reportError(error);
+  }
+
+  override render({ words, children }: GuardedProps): ComponentChildren {
+    if (!this.state.hasFailed) return children;
+    const again = () => this.setState({ hasFailed: false });
+    return h(
+      "p",
+      { class: "notice bad" },
+      `${words.failedHere} `,
+      h(Button, { label: words.tryAgain, onClick: again }),
+    );
+  }
+}
+
 const place = document.getElementById("page");
-if (place) render(h(Page, null), place);
+if (place) {
+  const api = new Api();
+  const knowledge = new Knowledge(api);
+  knowledge.start();
+  render(h(Page, { api, knowledge, conversation: new Conversation(api) }), place);
+}

@@ -1,58 +1,51 @@
 /// <reference lib="dom" />
 import { type ComponentChild, h } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import { ask } from "./api.ts";
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Api } from "./api.ts";
 import type { MemoryHits, MemoryStats, Taught } from "./api_types.ts";
-import { Button, Card, failureOf, formatTime, Notice, type Outcome, type ViewProps } from "./elements.ts";
+import { Button, Card, formatTime, Notice, useAct, type ViewProps } from "./elements.ts";
 import type { Language, Words } from "./words.ts";
 
 type Hit = MemoryHits["results"][number];
 
 /** What the agent has learned: searching it, teaching it, deleting from it. */
-export function Memory({ words, language }: ViewProps): ComponentChild {
+export function Memory({ words, language, api }: ViewProps): ComponentChild {
   const [stats, setStats] = useState<MemoryStats>();
-  const [outcome, setOutcome] = useState<Outcome>();
-  const count = () => ask<MemoryStats>("GET", "/api/memory/stats").then(setStats);
-  useEffect(() => void count().catch((error) => setOutcome(failureOf(error))), []);
-  /** Does something, and says what came of it. */
-  const act: Act = async (work) => {
-    setOutcome(undefined);
-    try {
-      setOutcome({ kind: "ok", text: await work() });
-      await count();
-    } catch (error) {
-      setOutcome(failureOf(error));
-    }
-  };
+  const count = () => void api.ask<MemoryStats>("GET", "/api/memory/stats").then(setStats, () => {});
+  useEffect(count, []);
   return h(
     "div",
     { class: "stack" },
     stats && h("p", null, words.memoryStats(stats.learned_passages, stats.episodes)),
-    h(Notice, { outcome }),
-    h(Search, { words, language, act }),
-    h(Teach, { words, act }),
+    h(Search, { words, language, api, count }),
+    h(Teach, { words, api, count }),
   );
 }
 
-type Act = (work: () => Promise<string>) => Promise<void>;
-
 interface PartProps {
   readonly words: Words;
-  readonly act: Act;
+  readonly api: Api;
+  /** Counts anew what there is. */
+  readonly count: () => void;
 }
 
-function Search({ words, language, act }: PartProps & { readonly language: Language }): ComponentChild {
+function Search({ words, language, api, count }: PartProps & { readonly language: Language }): ComponentChild {
+  const { outcome, isBusy, act } = useAct();
   const [hits, setHits] = useState<readonly Hit[]>([]);
-  const search = (query: string) =>
+  const [gone, setGone] = useState<ReadonlySet<number>>(new Set());
+  const search = withFields(({ query = "" }) =>
     act(async () => {
-      const { results } = await ask<MemoryHits>("POST", "/api/memory/search", { body: { query } });
+      const { results } = await api.ask<MemoryHits>("POST", "/api/memory/search", { body: { query } });
       setHits(results);
+      setGone(new Set());
       return words.found(results.length);
-    });
+    })
+  );
   const remove = (id: number) =>
     act(async () => {
-      await ask("DELETE", `/api/memory/semantic/${id}`);
-      setHits((shown) => shown.filter((hit) => hit.id !== id));
+      await api.ask("DELETE", `/api/memory/semantic/${id}`);
+      setGone((before) => new Set([...before, id]));
+      count();
       return words.removed;
     });
   return h(
@@ -60,40 +53,73 @@ function Search({ words, language, act }: PartProps & { readonly language: Langu
     { title: words.search },
     h(
       "form",
-      { class: "line", role: "search", onSubmit: withFields(({ query = "" }) => void search(query)) },
+      { class: "line", role: "search", onSubmit: search },
       h("label", { class: "field" }, h("span", null, words.searchLabel), h("input", { name: "query", required: true })),
-      h(Button, { label: words.search, type: "submit" }),
+      h(Button, { label: words.search, type: "submit", isBusy }),
     ),
+    h(Notice, { outcome }),
     h(
       "ul",
       { class: "plain" },
       hits.map((hit) =>
-        h(
-          "li",
-          { key: hit.id, class: "hit" },
-          h(
-            "p",
-            { class: "facts" },
-            [hit.source, hit.heading, formatTime(hit.at, language)].filter(Boolean).join(" · "),
-          ),
-          h("p", { class: "answer" }, hit.text),
-          hit.kind === "learned_knowledge" &&
-            h(Button, { label: words.remove, about: `${hit.source} ${hit.id}`, onClick: () => void remove(hit.id) }),
-        )
+        h(Found, {
+          key: hit.id,
+          hit,
+          isGone: gone.has(hit.id),
+          isBusy,
+          words,
+          language,
+          remove: () => void remove(hit.id),
+        })
       ),
     ),
   );
 }
 
-function Teach({ words, act }: PartProps): ComponentChild {
-  const teach = withFields(async ({ content = "", source = "" }, form) => {
-    await act(async () => {
+interface FoundProps {
+  readonly hit: Hit;
+  /** It keeps its place: the next one must not come under a pointer that clicks twice. */
+  readonly isGone: boolean;
+  readonly isBusy: boolean;
+  readonly words: Words;
+  readonly language: Language;
+  readonly remove: () => void;
+}
+
+function Found({ hit, isGone, isBusy, words, language, remove }: FoundProps): ComponentChild {
+  const place = useRef<HTMLParagraphElement>(null);
+  useEffect(() => {
+    if (isGone) place.current?.focus(); // the button that had it is no longer there
+  }, [isGone]);
+  const about = [hit.source, hit.heading, formatTime(hit.at, language)].filter(Boolean).join(" · ");
+  if (isGone) {
+    return h(
+      "li",
+      { class: "hit" },
+      h("p", { ref: place, tabIndex: -1, class: "facts" }, `${about}: ${words.deleted}`),
+    );
+  }
+  return h(
+    "li",
+    { class: "hit" },
+    h("p", { class: "facts" }, about),
+    h("p", { class: "answer" }, hit.text),
+    hit.kind === "learned_knowledge" &&
+      h(Button, { label: words.remove, about: `${hit.source} ${hit.id}`, isBusy, onClick: remove }),
+  );
+}
+
+function Teach({ words, api, count }: PartProps): ComponentChild {
+  const { outcome, isBusy, act } = useAct();
+  const teach = withFields(({ content = "", source = "" }, form) =>
+    act(async () => {
       const body = { content, ...(source !== "" && { source }) };
-      const { passages } = await ask<Taught>("POST", "/api/memory/semantic", { body });
-      form.reset();
+      const { passages } = await api.ask<Taught>("POST", "/api/memory/semantic", { body });
+      if (fieldsOf(form)["content"] === content) form.reset(); // else the next one is being written
+      count();
       return words.taught(passages);
-    });
-  });
+    })
+  );
   const field = (label: string, control: ComponentChild) =>
     h("label", { class: "field" }, h("span", null, label), control);
   return h(
@@ -104,19 +130,24 @@ function Teach({ words, act }: PartProps): ComponentChild {
       { class: "stack", onSubmit: teach },
       field(words.teachText, h("textarea", { name: "content", rows: 4, required: true })),
       field(words.teachSource, h("input", { name: "source" })),
-      h(Button, { label: words.teach, type: "submit" }),
+      h(Button, { label: words.teach, type: "submit", isBusy }),
     ),
+    h(Notice, { outcome }),
   );
 }
 
-/** Gives what the fields of a form hold, trimmed, to `use` instead of sending it off. */
-function withFields(
-  use: (fields: Readonly<Record<string, string>>, form: HTMLFormElement) => unknown,
-): (event: Event) => void {
+type Fields = Readonly<Record<string, string>>;
+
+/** Gives what the fields of a form hold to `use` instead of sending it off. */
+function withFields(use: (fields: Fields, form: HTMLFormElement) => unknown): (event: Event) => void {
   return (event) => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
-    const entries = [...new FormData(form)].map(([name, value]) => [name, String(value).trim()]);
-    use(Object.fromEntries(entries), form);
+    use(fieldsOf(form), form);
   };
+}
+
+/** What the fields of a form hold, trimmed. */
+function fieldsOf(form: HTMLFormElement): Fields {
+  return Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim()]));
 }

@@ -2,11 +2,11 @@
 import { type ComponentChild, h } from "preact";
 import type { Privacy as Report } from "./api_types.ts";
 import { formatBytes, formatTime, Seal, Table, type ViewProps } from "./elements.ts";
-import { useKnown } from "./store.ts";
+import { useValue } from "./observable.ts";
 
 /** What may leave this machine, and what did. */
-export function Privacy({ words, language }: ViewProps): ComponentChild {
-  const { privacy } = useKnown();
+export function Privacy({ words, language, knowledge }: ViewProps): ComponentChild {
+  const { privacy } = useValue(knowledge.known);
   if (!privacy) return h("p", null, words.loading);
   return h(
     "div",
@@ -32,7 +32,7 @@ export function Privacy({ words, language }: ViewProps): ComponentChild {
         { title: words.provider, of: ({ provider }) => provider },
         { title: words.origin, of: ({ origin }) => origin ?? "–" },
         { title: words.mayBeAsked, of: ({ may_be_asked }) => may_be_asked ? words.yes : words.no },
-        { title: words.why, of: ({ why }) => why },
+        { title: words.why, of: ({ why }) => h("span", { lang: "en" }, why) },
       ],
     }),
     h(Table<Report["sandbox"][number]>, {

@@ -1,7 +1,6 @@
 /// <reference lib="dom" />
 import { type ComponentChild, h } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ask } from "./api.ts";
 import type { TokenUsage, UsageGroup } from "./api_types.ts";
 import {
   Card,
@@ -15,36 +14,35 @@ import {
   Table,
   type ViewProps,
 } from "./elements.ts";
-import type { Words } from "./words.ts";
+import { useValue } from "./observable.ts";
+import type { Language, Words } from "./words.ts";
 
 const DAYS = [7, 30, 90] as const;
 const BY = ["day", "provider", "model", "role"] as const;
 
+interface Reports {
+  readonly days: number;
+  readonly all: readonly TokenUsage[];
+}
+
 /** Tokens, cost and latency. */
-export function Usage({ words, language }: ViewProps): ComponentChild {
+export function Usage({ words, language, api, knowledge }: ViewProps): ComponentChild {
+  const { answers } = useValue(knowledge.known);
   const [days, setDays] = useState<number>(DAYS[0]);
-  const [reports, setReports] = useState<readonly TokenUsage[]>([]);
+  const [reports, setReports] = useState<Reports>({ days, all: [] });
   const [outcome, setOutcome] = useState<Outcome>();
   useEffect(() => {
     const leaving = new AbortController();
+    const { signal } = leaving;
     const read = (by: string) =>
-      ask<TokenUsage>("GET", `/api/token-usage?days=${days}&by=${by}&rows=0`, { signal: leaving.signal });
-    Promise.all(BY.map(read)).then(setReports, (error) => leaving.signal.aborted || setOutcome(failureOf(error)));
+      api.ask<TokenUsage>("GET", `/api/token-usage?days=${days}&by=${by}&rows=0`, { signal });
+    Promise.all(BY.map(read)).then((all) => {
+      setReports({ days, all });
+      setOutcome(undefined);
+    }, (error) => signal.aborted || setOutcome(failureOf(error)));
     return () => leaving.abort();
-  }, [days]);
-  const [byDay] = reports;
-  const titles = { day: words.day, provider: words.provider, model: words.model, role: words.role };
-  const columns = (by: string): Column<UsageGroup>[] => [
-    { title: titles[by as keyof typeof titles] ?? by, of: ({ key }) => key },
-    { title: words.calls, isNumber: true, of: ({ calls }) => formatNumber(calls, language) },
-    { title: words.tokensIn, isNumber: true, of: ({ input_tokens }) => formatNumber(input_tokens, language) },
-    { title: words.tokensOut, isNumber: true, of: ({ output_tokens }) => formatNumber(output_tokens, language) },
-    { title: words.cost, isNumber: true, of: ({ cost_usd }) => formatCost(cost_usd, words) },
-    { title: words.fallbacks, isNumber: true, of: ({ fallbacks }) => fallbacks },
-    { title: words.failed, isNumber: true, of: ({ failed }) => failed },
-    { title: words.p50, isNumber: true, of: ({ latency_ms: { p50 } }) => p50 ?? "–" },
-    { title: words.p95, isNumber: true, of: ({ latency_ms: { p95 } }) => p95 ?? "–" },
-  ];
+  }, [days, answers]);
+  const isEmpty = reports.all[0]?.total.calls === 0;
   return h(
     "div",
     { class: "stack" },
@@ -55,20 +53,57 @@ export function Usage({ words, language }: ViewProps): ComponentChild {
       onChange: (value) => setDays(Number(value)),
     }),
     h(Notice, { outcome }),
-    byDay && byDay.total.calls === 0 && h("p", null, words.noUsage),
-    reports.map((report) =>
-      h(
-        Card,
-        { key: report.by, title: titles[report.by as keyof typeof titles] },
-        report.by === "day" && report.total.calls > 0 && h(Charts, { groups: report.groups, days, words }),
-        h(Table<UsageGroup>, {
-          caption: `${words.usage}: ${titles[report.by as keyof typeof titles]}`,
-          columns: columns(report.by),
-          rows: [...report.groups, { ...report.total, key: words.total }],
-          keyOf: ({ key }) => key,
-        }),
-      )
+    isEmpty && h("p", null, words.noUsage),
+    h(
+      "div",
+      { class: "stack", "aria-busy": reports.days !== days },
+      reports.all.map((report) => h(Report, { key: report.by, report, days: reports.days, words, language })),
     ),
+  );
+}
+
+interface ReportProps {
+  readonly report: TokenUsage;
+  readonly days: number;
+  readonly words: Words;
+  readonly language: Language;
+}
+
+function Report({ report: { by, groups, total }, days, words, language }: ReportProps): ComponentChild {
+  const titles: Readonly<Record<string, string>> = {
+    day: words.day,
+    provider: words.provider,
+    model: words.model,
+    role: words.role,
+  };
+  const title = titles[by] ?? by;
+  const share = ({ total_tokens }: UsageGroup) =>
+    h("meter", { min: 0, max: Math.max(1, total.total_tokens), value: total_tokens, "aria-label": words.share });
+  const cost = ({ cost_usd, unpriced }: UsageGroup) =>
+    [formatCost(cost_usd, language, words), unpriced > 0 && cost_usd !== null ? words.unpricedCalls(unpriced) : ""]
+      .join(" ");
+  const columns: Column<UsageGroup>[] = [
+    { title, of: ({ key }) => key },
+    { title: words.calls, isNumber: true, of: ({ calls }) => formatNumber(calls, language) },
+    { title: words.tokensIn, isNumber: true, of: ({ input_tokens }) => formatNumber(input_tokens, language) },
+    { title: words.tokensOut, isNumber: true, of: ({ output_tokens }) => formatNumber(output_tokens, language) },
+    ...(by === "day" ? [] : [{ title: words.share, of: share }]),
+    { title: words.cost, isNumber: true, of: cost },
+    { title: words.fallbacks, isNumber: true, of: ({ fallbacks }) => fallbacks },
+    { title: words.failed, isNumber: true, of: ({ failed }) => failed },
+    { title: words.p50, isNumber: true, of: ({ latency_ms: { p50 } }) => p50 ?? "–" },
+    { title: words.p95, isNumber: true, of: ({ latency_ms: { p95 } }) => p95 ?? "–" },
+  ];
+  return h(
+    Card,
+    { title },
+    by === "day" && total.calls > 0 && h(Charts, { groups, days, words }),
+    h(Table<UsageGroup>, {
+      caption: `${words.usage}: ${title}`,
+      columns,
+      rows: [...groups, { ...total, key: words.total }],
+      keyOf: ({ key }) => key,
+    }),
   );
 }
 
@@ -79,16 +114,19 @@ interface ChartsProps {
 }
 
 function Charts({ groups, days, words }: ChartsProps): ComponentChild {
-  const chart = (name: string, of: (group: UsageGroup) => number) =>
+  const chart = (name: string, of: (group: UsageGroup) => number | null) =>
     h(Chart, { key: name, groups, days, of, label: words.chartLabel(name), name });
   return h("div", { class: "grid" }, [
     chart(words.tokens, ({ total_tokens }) => total_tokens),
-    chart(words.cost, ({ cost_usd }) => cost_usd ?? 0),
+    chart(words.cost, ({ cost_usd }) => cost_usd),
+    chart(words.latency, ({ latency_ms }) => latency_ms.p95),
+    chart(words.fallbacks, ({ fallbacks }) => fallbacks),
   ]);
 }
 
 interface ChartProps extends Pick<ChartsProps, "groups" | "days"> {
-  readonly of: (group: UsageGroup) => number;
+  /** Null where it is not known: the chart has a gap there. */
+  readonly of: (group: UsageGroup) => number | null;
   readonly label: string;
   readonly name: string;
 }
@@ -99,11 +137,12 @@ interface Plot {
   setSize(size: { width: number; height: number }): void;
 }
 declare const uPlot: {
-  new (options: object, data: readonly (readonly number[])[], target: HTMLElement): Plot;
+  new (options: object, data: readonly (readonly (number | null)[])[], target: HTMLElement): Plot;
   readonly paths: { bars(options: object): unknown };
+  tzDate(date: Date, zone: string): Date;
 };
 
-const CHART_HEIGHT = 200;
+const CHART_HEIGHT = 180;
 const DAY_SECONDS = 86_400;
 
 function Chart({ groups, days, of, label, name }: ChartProps): ComponentChild {
@@ -111,28 +150,10 @@ function Chart({ groups, days, of, label, name }: ChartProps): ComponentChild {
   useEffect(() => {
     const target = place.current;
     if (!target) return;
-    const colour = (property: string) => getComputedStyle(target).getPropertyValue(property).trim();
-    const axis = { stroke: colour("--text"), grid: { stroke: colour("--line"), width: 1 } };
     const sorted = groups.toSorted((one, other) => one.key < other.key ? -1 : 1);
-    const today = Date.now() / 1000;
+    const data = [sorted.map(({ key }) => Date.parse(key) / 1000), sorted.map(of)];
     const size = () => ({ width: target.clientWidth, height: CHART_HEIGHT });
-    const plot = new uPlot(
-      {
-        ...size(),
-        legend: { show: false },
-        cursor: { show: false },
-        scales: { x: { range: [today - days * DAY_SECONDS, today + DAY_SECONDS / 2] } },
-        axes: [{ ...axis, values: "{YYYY}-{MM}-{DD}", space: 100 }, { ...axis, size: 70 }],
-        series: [{}, {
-          label: name,
-          fill: colour("--accent"),
-          points: { show: false },
-          paths: uPlot.paths.bars({ size: [0.6, 60] }),
-        }],
-      },
-      [sorted.map(({ key }) => Date.parse(key) / 1000), sorted.map(of)],
-      target,
-    );
+    const plot = new uPlot({ ...size(), ...optionsFor(target, days, name) }, data, target);
     const observer = new ResizeObserver(() => plot.setSize(size()));
     observer.observe(target);
     return () => {
@@ -141,4 +162,24 @@ function Chart({ groups, days, of, label, name }: ChartProps): ComponentChild {
     };
   }, [groups, days, name]);
   return h("figure", null, h("figcaption", null, name), h("div", { ref: place, role: "img", "aria-label": label }));
+}
+
+/** A day is the server's; it stands for the same date wherever the page is looked at. */
+function optionsFor(target: HTMLElement, days: number, name: string): object {
+  const colour = (property: string) => getComputedStyle(target).getPropertyValue(property).trim();
+  const axis = { stroke: colour("--text"), grid: { stroke: colour("--line"), width: 1 } };
+  const today = Date.now() / 1000;
+  return {
+    legend: { show: false },
+    cursor: { show: false },
+    tzDate: (seconds: number) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
+    scales: { x: { range: [today - days * DAY_SECONDS, today + DAY_SECONDS / 2] } },
+    axes: [{ ...axis, values: "{YYYY}-{MM}-{DD}", space: 100 }, { ...axis, size: 70 }],
+    series: [{}, {
+      label: name,
+      fill: colour("--accent"),
+      points: { show: false },
+      paths: uPlot.paths.bars({ size: [0.6, 60] }),
+    }],
+  };
 }

@@ -1,6 +1,15 @@
 /// <reference lib="dom" />
 /** What the page says, in both languages. */
 
+/** What is going on at a provider. */
+interface Traffic {
+  readonly in_flight: number;
+  readonly waiting: number;
+  /** Milliseconds; null before the first answer. */
+  readonly latency_p50_ms: number | null;
+  readonly latency_p95_ms: number | null;
+}
+
 const EN = {
   title: "django-agent",
   centre: "Overview",
@@ -29,8 +38,29 @@ const EN = {
   openWhy: (failures: number) => `failed ${failures} ${failures === 1 ? "time" : "times"} in a row`,
   halfOpenWhy: "one call finds out whether it is back",
   nextProbe: (seconds: number) => `next try in ${seconds} s`,
+  nextCall: "the next call tries again",
   chain: "Fallback chain",
   answeredLast: "answered last",
+  active: "Active",
+  traffic: (lane: Traffic) => {
+    const latency = lane.latency_p50_ms === null
+      ? ""
+      : `; p50 ${lane.latency_p50_ms} ms, p95 ${lane.latency_p95_ms} ms`;
+    return `${lane.in_flight} under way, ${lane.waiting} waiting${latency}`;
+  },
+  kinds: {
+    unavailable: "not reachable or out of order",
+    timeout: "too slow",
+    rate_limit: "rate limit",
+    auth: "key not accepted",
+    model_not_found: "model missing",
+    context_length: "prompt too long",
+    bad_request: "request refused",
+    content_filter: "content refused",
+    protocol: "answers that cannot be used",
+    aborted: "stopped",
+    egress_denied: "not allowed to be asked",
+  },
   profile: "Profile",
   sealed: "Sealed: no model outside this machine and its network can be asked",
   unsealed: "Open to the cloud",
@@ -66,6 +96,7 @@ const EN = {
   testing: "Testing…",
   testOk: (ms: number) => `answers after ${ms} ms`,
   apply: "Use this profile",
+  applyRoles: "Apply",
   reload: "Read models.json again",
   reloaded: "models.json has been read.",
   noChanges: "Nothing has changed.",
@@ -77,7 +108,6 @@ const EN = {
   source: "Configuration",
   days: "Days",
   lastDays: (days: number) => `${days} days`,
-  by: "By",
   day: "Day",
   calls: "Calls",
   tokens: "Tokens",
@@ -99,7 +129,19 @@ const EN = {
   you: "You",
   sources: "Sources",
   silent: "It chose to say nothing.",
-  nothingKnown: "The conversation is empty.",
+  nothingSaid: "The conversation is empty.",
+  wasStopped: "Stopped.",
+  answerIsThere: "The answer is there.",
+  failedHere: "Something went wrong in this view.",
+  tryAgain: "Try again",
+  asOf: (time: string) => `Not connected. What you see is as of ${time}.`,
+  newVersion: "The program has another version now.",
+  reloadPage: "Load the page anew",
+  deleted: "deleted",
+  unpricedCalls: (count: number) => `+ ${count} of unknown price`,
+  latency: "Latency p95 (ms)",
+  share: "Share of tokens",
+  tokenUnusable: "No token has such characters. Copy it again.",
   conversation: "Conversation",
   search: "Search",
   searchLabel: "What to look for",
@@ -162,8 +204,29 @@ const ES: Words = {
   openWhy: (failures) => `ha fallado ${failures} ${failures === 1 ? "vez" : "veces"} seguidas`,
   halfOpenWhy: "una llamada averigua si ha vuelto",
   nextProbe: (seconds) => `próximo intento en ${seconds} s`,
+  nextCall: "la próxima llamada lo intenta",
   chain: "Cadena de reserva",
   answeredLast: "respondió el último",
+  active: "Activo",
+  traffic: (lane) => {
+    const latency = lane.latency_p50_ms === null
+      ? ""
+      : `; p50 ${lane.latency_p50_ms} ms, p95 ${lane.latency_p95_ms} ms`;
+    return `${lane.in_flight} en curso, ${lane.waiting} esperando${latency}`;
+  },
+  kinds: {
+    unavailable: "no se alcanza o está averiado",
+    timeout: "demasiado lento",
+    rate_limit: "límite de peticiones",
+    auth: "clave no aceptada",
+    model_not_found: "falta el modelo",
+    context_length: "texto demasiado largo",
+    bad_request: "petición rechazada",
+    content_filter: "contenido rechazado",
+    protocol: "respuestas que no sirven",
+    aborted: "parado",
+    egress_denied: "no está permitido preguntarle",
+  },
   profile: "Perfil",
   sealed: "Sellado: no se puede preguntar a ningún modelo fuera de esta máquina y su red",
   unsealed: "Abierto a la nube",
@@ -204,6 +267,7 @@ const ES: Words = {
   testing: "Probando…",
   testOk: (ms) => `responde en ${ms} ms`,
   apply: "Usar este perfil",
+  applyRoles: "Aplicar",
   reload: "Volver a leer models.json",
   reloaded: "Se ha leído models.json.",
   noChanges: "No ha cambiado nada.",
@@ -215,7 +279,6 @@ const ES: Words = {
   source: "Configuración",
   days: "Días",
   lastDays: (days) => `${days} días`,
-  by: "Por",
   day: "Día",
   calls: "Llamadas",
   tokens: "Tokens",
@@ -237,7 +300,19 @@ const ES: Words = {
   you: "Tú",
   sources: "Fuentes",
   silent: "Ha preferido no decir nada.",
-  nothingKnown: "La conversación está vacía.",
+  nothingSaid: "La conversación está vacía.",
+  wasStopped: "Parado.",
+  answerIsThere: "La respuesta está ahí.",
+  failedHere: "Algo ha fallado en esta vista.",
+  tryAgain: "Intentar de nuevo",
+  asOf: (time) => `Sin conexión. Lo que ves es de ${time}.`,
+  newVersion: "El programa tiene ahora otra versión.",
+  reloadPage: "Volver a cargar la página",
+  deleted: "borrado",
+  unpricedCalls: (count) => `+ ${count} de precio desconocido`,
+  latency: "Latencia p95 (ms)",
+  share: "Parte de los tokens",
+  tokenUnusable: "Ningún token tiene esas letras. Cópialo de nuevo.",
   conversation: "Conversación",
   search: "Buscar",
   searchLabel: "Qué buscar",
@@ -274,12 +349,25 @@ const CHOICE = "django-agent-language";
 
 /** What was chosen here before, else what the browser prefers. */
 export function preferredLanguage(): Language {
-  const chosen = localStorage.getItem(CHOICE);
+  const chosen = readChoice();
   if (chosen === "en" || chosen === "es") return chosen;
   const first = navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => tag === "en" || tag === "es");
   return first === "es" ? "es" : "en";
 }
 
+/** A browser may keep nothing for a page. */
+function readChoice(): string | null {
+  try {
+    return localStorage.getItem(CHOICE);
+  } catch {
+    return null;
+  }
+}
+
 export function chooseLanguage(language: Language): void {
-  localStorage.setItem(CHOICE, language);
+  try {
+    localStorage.setItem(CHOICE, language);
+  } catch {
+    // Then it counts until the page is closed.
+  }
 }
