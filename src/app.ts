@@ -1,8 +1,7 @@
 import { Pipeline } from "./chat/pipeline.ts";
 import { WebSearch } from "./chat/web_search.ts";
-import type { Agent, AgentOptions, BotStart, RunningBot, UsageAccess } from "./cli/agent.ts";
+import type { Agent, AgentOptions, UsageAccess } from "./cli/agent.ts";
 import { createLoggedBus, createRunLog } from "./cli/run_log.ts";
-import { VERSION } from "./cli/version.ts";
 import { couldBeKey, type Env, loadEnv, ollamaBaseUrl } from "./config/env.ts";
 import { type DatabaseTarget, parseDatabaseUrl } from "./storage/database_url.ts";
 import { type ConfigSnapshot, loadConfig } from "./config/load.ts";
@@ -11,9 +10,7 @@ import type { ModelsConfig, ProviderSettings } from "./config/schema.ts";
 import { hostAndPort, isLoopbackOrPrivate } from "./core/address.ts";
 import { AgentError, describeFault, EXIT } from "./core/errors.ts";
 import type { EventBus } from "./core/events.ts";
-import { inTime } from "./core/in_time.ts";
 import type { Log } from "./core/log.ts";
-import type { Gateway } from "./discord/gateway.ts";
 import type { ActivityWatcher } from "./http/program.ts";
 import type { Embedder } from "./memory/embedder.ts";
 import { Memory } from "./memory/memory.ts";
@@ -318,71 +315,4 @@ function keyUnusable(name = "The API key"): Refusal {
     reason: `${name} holds characters that no key has`,
     remedy: "Copy the key again; it is letters, digits and signs without blanks.",
   };
-}
-
-/** What is being sent when the bot is to stop may take so long: Discord's rate limits last up to a minute. */
-const SENDING_MS = 2000;
-
-/** Wires the bot together and has it connect. @throws ConfigError when discord.json cannot be used */
-export async function startBot({ token, env, ledger, api, configDir, status }: BotStart): Promise<RunningBot> {
-  const log = createRunLog(env);
-  const [{ DiscordBot }, { createGateway }, { DiscordFile }, { createDownload }] = await loadBot();
-  const apiUrl = env.get("DISCORD_API_URL");
-  const file = await DiscordFile.open({
-    dir: configDir,
-    warn: (message, remedy) => log.warn(`${message}\n→ ${remedy}`),
-  });
-  const bot = new DiscordBot({
-    api,
-    // The gateway tells the bot what happens, and the bot asks the gateway to send: one has to come first.
-    rest: {
-      post: (...message) => gateway.rest.post(...message),
-      typing: (...sign) => gateway.rest.typing(...sign),
-      defer: (interaction) => gateway.rest.defer(interaction),
-      answer: (...answer) => gateway.rest.answer(...answer),
-      register: (...command) => gateway.rest.register(...command),
-    },
-    settings: () => file.current,
-    download: createDownload({ senderOf: createSenders(), ledger, apiUrl }),
-    status,
-    log,
-  });
-  const gateway: Gateway = createGateway({
-    token,
-    apiUrl,
-    events: bot,
-    log,
-    ledger,
-    userAgent: `DiscordBot (https://django-agent.invalid, ${VERSION})`,
-  });
-  const watching = new AbortController();
-  const watched = file.watch(watching.signal)
-    .catch((error) => log.error(`discord.json is no longer watched: ${describeFault(error)}`));
-  gateway.start().catch(() => {}); // `failed` says why
-  const stop = async (graceMs: number) => {
-    watching.abort();
-    const quiet = bot.stop(graceMs);
-    await inTime(graceMs + SENDING_MS, quiet);
-    await gateway.stop(); // gives up what is still being sent
-    await quiet;
-    await watched;
-  };
-  return {
-    get state() {
-      return gateway.state;
-    },
-    failed: gateway.failed,
-    stop,
-    [Symbol.asyncDispose]: () => stop(0),
-  };
-}
-
-/** Only a run with a bot needs them. */
-function loadBot() {
-  return Promise.all([
-    import("./discord/bot.ts"),
-    import("./discord/gateway.ts"),
-    import("./config/discord_file.ts"),
-    import("./discord/download.ts"),
-  ]);
 }

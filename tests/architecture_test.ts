@@ -56,7 +56,10 @@ Deno.test("the program keeps the layout's import rules", async (t) => {
   await expectNone("every file lies in a known room", findUnknownPlaces(files));
   await expectNone("every import goes to the own room or to a lower rank", findRankViolations(graph));
   await expectNone("no import cycles", findCycles(graph));
-  await expectNone("only src/app.ts names concrete providers, stores and the bot", findConcreteImports(graph));
+  await expectNone(
+    "only the composition roots name concrete providers, stores and the bot",
+    findConcreteImports(graph),
+  );
   await expectNone("only src/providers and src/discord name the SDKs of services", findStraySdks(graph));
   await expectNone("no static import leads to an SDK that is loaded on demand", findEagerSdks(graph));
 });
@@ -188,7 +191,7 @@ Deno.test("findCycles() follows static and dynamic imports, not types", () => {
   assert.deepEqual(findCycles(graphOf({ "a.ts": ["a.ts"] })), ["a.ts → a.ts"]);
 });
 
-Deno.test("findConcreteImports() allows the composition root and the room itself", () => {
+Deno.test("findConcreteImports() allows the composition roots and the room itself", () => {
   const targets = ["src/providers/groq.ts", "lazy src/storage/sqlite.ts", "type src/discord/bot.ts"];
   assert.deepEqual(findConcreteImports(graphOf({ "src/app.ts": targets })), []);
   assert.deepEqual(findConcreteImports(graphOf({ "src/storage/usage.ts": ["src/storage/sqlite.ts"] })), []);

@@ -38,7 +38,9 @@ export const healthSchema = z.object({
   providers: z.record(z.string(), z.object({ usable: z.boolean(), breaker: z.enum(["closed", "open", "half_open"]) })),
   database: z.object({ state: z.enum(["ok", "waiting"]), shared: z.enum(["off", "idle", "connected", "away"]) }),
   bot: z.object({ state: z.enum(BOT_STATES) }),
-  banner: z.string().nullable().openapi({ description: "server.banner of models.json; whoever can reach the server can read it" }),
+  banner: z.string().nullable().openapi({
+    description: "server.banner of models.json; whoever can reach the server can read it",
+  }),
 }).openapi("Health");
 
 const laneSchema = z.object({

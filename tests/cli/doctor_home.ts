@@ -1,5 +1,6 @@
 /** A home for `doctor` to look at: a folder with its own configuration, and the real program over it. */
-import { openAgent, openUsage, startBot } from "../../src/app.ts";
+import { openAgent, openUsage } from "../../src/app.ts";
+import { startBot } from "../../src/app_bot.ts";
 import type { Finding } from "../../src/cli/doctor_finding.ts";
 import { examine, type ExamineOptions } from "../../src/cli/doctor_examine.ts";
 import { Session } from "../../src/cli/session.ts";
