@@ -165,8 +165,8 @@ Deno.test("the program still works once it is bundled and minified, as the binar
   }).output();
   assert.equal(bundled.code, 0, new TextDecoder().decode(bundled.stderr));
   assert.equal(countUsing(await Deno.readTextFile(program)), await countUsingIn("src/"), "a disposal was folded away");
-  const runOn = async (stdin: string, ...args: string[]) => {
-    const child = new Deno.Command(Deno.execPath(), {
+  const start = (...args: string[]) =>
+    new Deno.Command(Deno.execPath(), {
       args: ["run", "-q", "--no-config", "--ignore-env", ...deriveRunFlags(), program, ...args],
       cwd: folder.path,
       env: { OLLAMA_HOST: ollama.origin, DENO_NO_UPDATE_CHECK: "1" },
@@ -174,6 +174,8 @@ Deno.test("the program still works once it is bundled and minified, as the binar
       stdout: "piped",
       stderr: "piped",
     }).spawn();
+  const runOn = async (stdin: string, ...args: string[]) => {
+    const child = start(...args);
     await new Blob([stdin]).stream().pipeTo(child.stdin);
     const { code, stdout, stderr } = await child.output();
     assert.equal(code, 0, new TextDecoder().decode(stderr));
@@ -191,10 +193,32 @@ Deno.test("the program still works once it is bundled and minified, as the binar
     assert.match(await run("memory", "search", "tomate"), /cada dos días/);
     const two = await runOn("Hola\n¿Sigues ahí?\n", "chat"); // the second waits for the turn of the first
     assert.equal(two, "Hola, soy Django.\nHola, soy Django.\n");
+    await assertServesPage(start("serve", "--port", "0"));
   } finally {
     await ollama.stop();
   }
 });
+
+/** The page is part of the bundle, its modules and the libraries' as the texts they are. */
+async function assertServesPage(child: Deno.ChildProcess): Promise<void> {
+  await child.stdin.close();
+  const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  let [told, origin]: [string, string | undefined] = ["", undefined];
+  while (origin === undefined) {
+    const { value, done } = await reader.read();
+    assert.ok(!done, told);
+    told += value;
+    origin = / at (http:\/\/\S+?)(,|\n)/.exec(told)?.[1];
+  }
+  const read = async (path: string) => await (await fetch(origin + path)).text();
+  assert.match(await read("/"), /<script type="module" src="\/assets\/main\.ts"/);
+  assert.match(await read("/assets/main.ts"), /import \{[^}]*\} from "preact"/);
+  assert.match(await read("/assets/preact.js"), /export\{/);
+  child.kill("SIGTERM");
+  while (!(await reader.read()).done);
+  await child.stdout.cancel();
+  assert.equal((await child.status).code, 0);
+}
 
 /** Declarations that dispose of what they declare. */
 function countUsing(source: string): number {

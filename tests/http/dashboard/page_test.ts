@@ -35,7 +35,9 @@ pageTest("shows every view without a fault, in both themes and both languages, o
   await say(api, "¿De qué color es el huerto?");
   const looks: PageOptions[] = [
     { width: 1440, colorScheme: "dark", locale: "en-GB" },
-    { width: 360, colorScheme: "light", locale: "es-ES" },
+    { width: 1440, colorScheme: "light", locale: "es-ES" },
+    { width: 360, colorScheme: "light", locale: "en-GB" },
+    { width: 360, colorScheme: "dark", locale: "es-ES" },
   ];
   for (const look of looks) {
     await using tested = await open(api, "centre", look);
