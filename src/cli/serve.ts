@@ -19,7 +19,7 @@ interface ServeOptions {
 
 /** `serve`: the HTTP API, until it is stopped. */
 export const serve = createCommand<ServeOptions>({
-  brief: "Serve the HTTP API and the OpenAI-compatible endpoint; what the program does without a command",
+  brief: "Serve the page, the HTTP API and the OpenAI-compatible endpoint; what the program does without a command",
   options: {
     host: option("<address>", "address to listen on; default: server.host of models.json, 127.0.0.1", {
       parse: parseHost,
