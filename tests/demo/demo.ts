@@ -98,7 +98,10 @@ if (import.meta.main) {
   for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, stop);
   let isOver = false;
   const over = stopped.then(() => isOver = true);
-  const demo = await startDemo();
+  const demo = await startDemo().catch((error) => {
+    if (isOver) Deno.exit(0); // Ctrl-C at a terminal has ended the program as well
+    throw error;
+  });
   if (!isOver) console.log(`The demo is at ${demo.origin}. Everything in it is simulated. Ctrl-C ends it.`);
   demo.ended.then((told) => {
     if (!isOver) console.error(`The program has ended:\n${told}`);

@@ -32,15 +32,18 @@ const TOKEN = "django-agent-token";
 /** The API, with the token it wants. The token is kept until the tab is closed. */
 export class Api {
   readonly token: Observable<TokenState>;
+  #token: string | null;
 
   constructor() {
-    this.token = new Observable<TokenState>(sessionStorage.getItem(TOKEN) === null ? "none" : "given");
+    this.#token = readToken();
+    this.token = new Observable<TokenState>(this.#token === null ? "none" : "given");
   }
 
   /** False for what no header can carry; then it is not kept. */
   keepToken(token: string): boolean {
     if (!/^[\x21-\x7e]+$/.test(token)) return false;
-    sessionStorage.setItem(TOKEN, token);
+    this.#token = token;
+    storeToken(token);
     this.token.set("given");
     return true;
   }
@@ -48,7 +51,7 @@ export class Api {
   /** Sends a request. @throws ApiFailure; TypeError when nobody answers */
   async send(method: string, path: string, options: SendOptions = {}): Promise<Response> {
     const { body, signal, headers = {} } = options;
-    const token = sessionStorage.getItem(TOKEN);
+    const token = this.#token;
     const response = await fetch(path, {
       method,
       headers: {
@@ -60,9 +63,11 @@ export class Api {
       ...(signal && { signal }),
     });
     if (response.ok) return response;
-    if (response.status === 401) {
-      sessionStorage.removeItem(TOKEN);
-      this.token.set(token === null ? "missing" : "wrong");
+    // Another may have been given since this one was sent.
+    if (response.status === 401 && token === this.#token) {
+      this.#token = null;
+      storeToken(null);
+      this.token.set(token === null && this.token.value !== "wrong" ? "missing" : "wrong");
     }
     throw await failureOf(response);
   }
@@ -70,6 +75,24 @@ export class Api {
   /** The JSON of an answer. @throws as `send` */
   async ask<T>(method: string, path: string, options?: SendOptions): Promise<T> {
     return await (await this.send(method, path, options)).json();
+  }
+}
+
+/** A browser may keep nothing for a page: then the token is asked for anew after a reload. */
+function readToken(): string | null {
+  try {
+    return sessionStorage.getItem(TOKEN);
+  } catch {
+    return null;
+  }
+}
+
+function storeToken(token: string | null): void {
+  try {
+    if (token === null) sessionStorage.removeItem(TOKEN);
+    else sessionStorage.setItem(TOKEN, token);
+  } catch {
+    // It counts until the page is closed.
   }
 }
 

@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 import { type ComponentChild, h } from "preact";
-import { useRef, useState } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import type { Conversation, Said } from "./conversation.ts";
 import { Button, failureOf, formatCost, Select, type ViewProps } from "./elements.ts";
 import { useValue } from "./observable.ts";
@@ -11,7 +11,8 @@ const MODES = [1, 2, 3] as const;
 /** A conversation with the agent. */
 export function Chat({ words, language, conversation }: ViewProps): ComponentChild {
   const { said, isBusy } = useValue(conversation.talk);
-  const isAnswered = !isBusy && said.at(-1)?.answer !== undefined;
+  const last = isBusy ? undefined : said.at(-1);
+  const end = last?.answer ? words.answerIsThere : typeof last?.ended === "object" ? words.wasNotAnswered : "";
   return h(
     "div",
     { class: "stack" },
@@ -21,7 +22,7 @@ export function Chat({ words, language, conversation }: ViewProps): ComponentChi
       said.length === 0 && h("li", null, words.nothingSaid),
       said.map((each, index) => h(Exchange, { key: index, said: each, words, language })),
     ),
-    h("p", { class: "unseen", role: "status" }, isAnswered ? words.answerIsThere : ""),
+    h("p", { class: "unseen", role: "status" }, end),
     h(Composer, { words, conversation }),
   );
 }
@@ -32,12 +33,11 @@ interface ComposerProps {
 }
 
 function Composer({ words, conversation }: ComposerProps): ComponentChild {
-  const { draft, isBusy } = useValue(conversation.talk);
-  const [mode, setMode] = useState("2");
+  const { draft, isBusy, mode } = useValue(conversation.talk);
   const form = useRef<HTMLFormElement>(null);
   const submit = async (event: Event) => {
     event.preventDefault();
-    await conversation.say(Number(mode));
+    await conversation.say();
     // Whoever has gone elsewhere meanwhile is not called back.
     if (form.current?.contains(document.activeElement)) form.current.querySelector("textarea")?.focus();
   };
@@ -59,11 +59,10 @@ function Composer({ words, conversation }: ComposerProps): ComponentChild {
     h(
       "div",
       { class: "line" },
-      h(Select, { label: words.mode, value: mode, choices, onChange: setMode }),
-      // Two buttons: one that changed under the pointer would send what is being written.
-      isBusy
-        ? h(Button, { key: "stop", label: words.stop, onClick: () => conversation.stop() })
-        : h(Button, { key: "say", label: words.say, type: "submit" }),
+      h(Select, { label: words.mode, value: mode, choices, onChange: (value) => conversation.choose(value) }),
+      // Both are always there: one that changed under the pointer would be clicked by who clicks twice.
+      h(Button, { label: words.say, type: "submit", isBusy }),
+      h(Button, { label: words.stop, isBusy: !isBusy, onClick: () => conversation.stop() }),
     ),
   );
 }
@@ -95,7 +94,7 @@ function Exchange({ said: { question, text, answer, ended }, words, language }: 
     h("p", { class: "answer" }, answer?.silent ? h("em", null, words.silent) : text),
     ended === "stopped" && h("p", { class: "facts" }, words.wasStopped),
     typeof ended === "object" &&
-      h("p", { class: "notice bad", role: "alert", lang: "en" }, failureOf(ended.failure).text),
+      h("p", { class: "notice bad", lang: "en" }, failureOf(ended.failure).text),
     facts && h("p", { class: "facts" }, facts.join(" · ")),
     sources.length > 0 && h("p", { class: "facts" }, `${words.sources}: ${sources.join(", ")}`),
   );

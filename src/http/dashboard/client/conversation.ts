@@ -18,11 +18,13 @@ export interface Talk {
   readonly isBusy: boolean;
   /** What is being written. */
   readonly draft: string;
+  /** Cognitive mode, 1 to 3. */
+  readonly mode: string;
 }
 
 /** One conversation with the agent, whichever view is shown meanwhile. */
 export class Conversation {
-  readonly talk = new Observable<Talk>({ said: [], isBusy: false, draft: "" });
+  readonly talk = new Observable<Talk>({ said: [], isBusy: false, draft: "", mode: "2" });
   readonly #api: Api;
   /** `randomUUID` is missing where the page does not come from this machine. */
   readonly #id = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16)).join("");
@@ -36,20 +38,24 @@ export class Conversation {
     this.#change({ draft });
   }
 
+  choose(mode: string): void {
+    this.#change({ mode });
+  }
+
   stop(): void {
     this.#leaving.abort();
   }
 
   /** Says what has been written; does nothing while an answer is coming. What was not answered can be sent again. */
-  async say(mode: number): Promise<void> {
-    const { draft, isBusy, said } = this.talk.value;
+  async say(): Promise<void> {
+    const { draft, isBusy, said, mode } = this.talk.value;
     const question = draft.trim();
     if (question === "" || isBusy) return;
     this.#leaving = new AbortController();
     const { signal } = this.#leaving;
     this.#change({ said: [...said, { question, text: "" }], isBusy: true, draft: "" });
     try {
-      const body = { message: question, conversation_id: this.#id, cognitive_mode: mode, stream: true };
+      const body = { message: question, conversation_id: this.#id, cognitive_mode: Number(mode), stream: true };
       await this.#hear(await this.#api.send("POST", "/api/chat", { body, signal }));
     } catch (failure) {
       this.#update({ ended: signal.aborted ? "stopped" : { failure } });

@@ -6,6 +6,7 @@ import { type Api, ApiFailure } from "./api.ts";
 import type { Privacy, RouterStatus } from "./api_types.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Knowledge } from "./knowledge.ts";
+import type { Observable } from "./observable.ts";
 import type { Language, Words } from "./words.ts";
 
 /** What every view is given. */
@@ -15,6 +16,14 @@ export interface ViewProps {
   readonly api: Api;
   readonly knowledge: Knowledge;
   readonly conversation: Conversation;
+  /** What is being written to be taught. */
+  readonly lesson: Observable<Lesson>;
+}
+
+/** A text for the memory, and the name it goes by. */
+export interface Lesson {
+  readonly content: string;
+  readonly source: string;
 }
 
 interface CardProps {

@@ -10,8 +10,10 @@ export interface Known {
   readonly privacy: Privacy | undefined;
   /** The latest first. */
   readonly events: readonly LoggedEvent[];
-  /** Whether events come in; what is known is only as good as `atMs` when they do not. */
+  /** Whether events come in. */
   readonly isLive: boolean;
+  /** Whether the last look was answered; what is known is only as good as `atMs` when it was not. */
+  readonly isFresh: boolean;
   /** When it was last asked, epoch milliseconds. */
   readonly atMs: number;
   /** Who answered last in a conversation, as provider/model. */
@@ -47,6 +49,8 @@ export class Knowledge {
   #isStale = false;
   #lastId: string | undefined;
   #leaving = new AbortController();
+  /** Ends the pause before the next try. */
+  #wake = (): void => {};
 
   constructor(api: Api) {
     this.#api = api;
@@ -56,6 +60,7 @@ export class Knowledge {
       privacy: undefined,
       events: [],
       isLive: false,
+      isFresh: true,
       atMs: 0,
       lastAnswer: undefined,
       agent: "idle",
@@ -68,8 +73,9 @@ export class Knowledge {
   start(): void {
     setInterval(() => this.#isAwake && void this.refresh(), REFRESH_MS);
     document.addEventListener("visibilitychange", () => {
-      if (document.hidden) this.#leaving.abort();
-      else void this.refresh();
+      if (document.hidden) return this.#leaving.abort();
+      this.#wake();
+      void this.refresh();
     });
     this.#api.token.subscribe(() => this.#isAwake && void this.refresh());
     void this.refresh();
@@ -98,7 +104,7 @@ export class Knowledge {
         look<Privacy>("/api/privacy"),
       ]);
       const found = { ...(health && { health }), ...(router && { router }), ...(privacy && { privacy }) };
-      this.#change({ ...found, ...(router && { atMs: Date.now() }) });
+      this.#change({ ...found, isFresh: router !== undefined, ...(router && { atMs: Date.now() }) });
     }
   }
 
@@ -108,18 +114,22 @@ export class Knowledge {
       if (this.#isAwake) await this.#followOnce().catch(() => {}); // what is wrong the next look will tell
       clearTimeout(this.#settling);
       this.#settling = undefined;
-      this.#change({ isLive: false, agent: "idle" });
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      if (!document.hidden) this.#change({ isLive: false, agent: "idle" });
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        setTimeout(resolve, RETRY_MS);
+      });
     }
   }
 
   async #followOnce(): Promise<void> {
     this.#leaving = new AbortController();
     const { signal } = this.#leaving;
-    if (this.#lastId === undefined) await this.#recall();
+    if (this.#lastId === undefined) await this.#recall().catch(() => {}); // what is to come matters more
     const headers = this.#lastId === undefined ? {} : { "last-event-id": this.#lastId };
     const response = await this.#api.send("GET", "/api/events", { headers, signal });
-    this.#change({ isLive: true });
+    const { reloads, answers } = this.known.value;
+    this.#change({ isLive: true, reloads: reloads + 1, answers: answers + 1 }); // it may be another program
     void this.refresh();
     const watch = () => setTimeout(() => this.#leaving.abort(), SILENT_MS);
     let watchdog = watch();

@@ -6,11 +6,11 @@ import { Api } from "./api.ts";
 import { Centre } from "./centre.ts";
 import { Chat } from "./chat.ts";
 import { Conversation } from "./conversation.ts";
-import { Button, formatTime, Select, type ViewProps } from "./elements.ts";
+import { Button, formatTime, type Lesson, Select, type ViewProps } from "./elements.ts";
 import { Knowledge } from "./knowledge.ts";
 import { Memory } from "./memory.ts";
 import { Models } from "./models.ts";
-import { useValue } from "./observable.ts";
+import { Observable, useValue } from "./observable.ts";
 import { Privacy } from "./privacy.ts";
 import { Usage } from "./usage.ts";
 import { chooseLanguage, type Language, LANGUAGES, preferredLanguage, type Words } from "./words.ts";
@@ -23,18 +23,18 @@ function viewInAddress(): ViewName {
   return Object.hasOwn(VIEWS, name) ? name as ViewName : "centre";
 }
 
-type PageProps = Pick<ViewProps, "api" | "knowledge" | "conversation">;
+type PageProps = Pick<ViewProps, "api" | "knowledge" | "conversation" | "lesson">;
 
-function Page({ api, knowledge, conversation }: PageProps): ComponentChild {
+function Page({ api, knowledge, conversation, lesson }: PageProps): ComponentChild {
   const [language, setLanguage] = useState(preferredLanguage);
   const token = useValue(api.token);
-  const { name, heading } = useView();
+  const needsToken = token === "missing" || token === "wrong";
+  const { name, heading } = useView(needsToken);
   const { words } = LANGUAGES[language];
   useEffect(() => {
     document.documentElement.lang = language;
     document.title = `${words[name]} · ${words.title}`;
   }, [language, name]);
-  const needsToken = token === "missing" || token === "wrong";
   const View: ComponentType<ViewProps> = VIEWS[name];
   return h(
     "div",
@@ -46,15 +46,18 @@ function Page({ api, knowledge, conversation }: PageProps): ComponentChild {
       { id: "content" },
       h(Standing, { words, language, knowledge }),
       h("h1", { ref: heading, tabIndex: -1 }, words[name]),
-      needsToken
-        ? h(TokenForm, { words, api, isWrong: token === "wrong" })
-        : h(Guarded, { key: name, words }, h(View, { words, language, api, knowledge, conversation })),
+      needsToken && h(TokenForm, { words, api, isWrong: token === "wrong" }),
+      h(
+        "div",
+        { hidden: needsToken },
+        h(Guarded, { key: name, words }, h(View, { words, language, api, knowledge, conversation, lesson })),
+      ),
     ),
   );
 }
 
-/** The view that the address names, and its heading, which has the focus once the view has changed. */
-function useView() {
+/** The view that the address names, and its heading, which has the focus once the view has changed or come back. */
+function useView(isAway: boolean) {
   const [name, setName] = useState(viewInAddress);
   const heading = useRef<HTMLHeadingElement>(null);
   const isFirst = useRef(true);
@@ -64,9 +67,9 @@ function useView() {
     return () => removeEventListener("hashchange", follow);
   }, []);
   useEffect(() => {
-    if (!isFirst.current) heading.current?.focus();
+    if (!isFirst.current && !isAway) heading.current?.focus();
     isFirst.current = false;
-  }, [name]);
+  }, [name, isAway]);
   return { name, heading };
 }
 
@@ -117,7 +120,7 @@ function Head({ words, language, current, onLanguage, knowledge }: HeadProps): C
 
 /** Says when what is shown is no longer what is: the program is away, or has another version than this page. */
 function Standing({ words, language, knowledge }: Pick<ViewProps, "words" | "language" | "knowledge">): ComponentChild {
-  const { isLive, atMs, health } = useValue(knowledge.known);
+  const { isLive, isFresh, atMs, health } = useValue(knowledge.known);
   const first = useRef<string>();
   first.current ??= health?.version;
   if (health && health.version !== first.current) {
@@ -128,7 +131,8 @@ function Standing({ words, language, knowledge }: Pick<ViewProps, "words" | "lan
       h(Button, { label: words.reloadPage, onClick: () => location.reload() }),
     );
   }
-  return !isLive && atMs > 0 ? h("p", { class: "notice bad" }, words.asOf(formatTime(atMs, language))) : null;
+  if (isFresh && (isLive || atMs === 0)) return null;
+  return h("p", { class: "notice bad" }, atMs > 0 ? words.asOf(formatTime(atMs, language)) : words.noAnswer);
 }
 
 interface TokenProps {
@@ -196,5 +200,6 @@ if (place) {
   const api = new Api();
   const knowledge = new Knowledge(api);
   knowledge.start();
-  render(h(Page, { api, knowledge, conversation: new Conversation(api) }), place);
+  const lesson = new Observable<Lesson>({ content: "", source: "" });
+  render(h(Page, { api, knowledge, conversation: new Conversation(api), lesson }), place);
 }

@@ -3,22 +3,23 @@ import { type ComponentChild, h } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Api } from "./api.ts";
 import type { MemoryHits, MemoryStats, Taught } from "./api_types.ts";
-import { Button, Card, formatTime, Notice, useAct, type ViewProps } from "./elements.ts";
+import { Button, Card, failureOf, formatTime, Notice, type Outcome, useAct, type ViewProps } from "./elements.ts";
+import { useValue } from "./observable.ts";
 import type { Language, Words } from "./words.ts";
 
 type Hit = MemoryHits["results"][number];
 
 /** What the agent has learned: searching it, teaching it, deleting from it. */
-export function Memory({ words, language, api }: ViewProps): ComponentChild {
+export function Memory({ words, language, api, lesson }: ViewProps): ComponentChild {
   const [stats, setStats] = useState<MemoryStats>();
   const count = () => void api.ask<MemoryStats>("GET", "/api/memory/stats").then(setStats, () => {});
   useEffect(count, []);
   return h(
     "div",
     { class: "stack" },
-    stats && h("p", null, words.memoryStats(stats.learned_passages, stats.episodes)),
+    stats && h("p", null, words.memoryStats(stats.learned_passages ?? 0, stats.episodes ?? 0)),
     h(Search, { words, language, api, count }),
-    h(Teach, { words, api, count }),
+    h(Teach, { words, api, count, lesson }),
   );
 }
 
@@ -33,14 +34,22 @@ function Search({ words, language, api, count }: PartProps & { readonly language
   const { outcome, isBusy, act } = useAct();
   const [hits, setHits] = useState<readonly Hit[]>([]);
   const [gone, setGone] = useState<ReadonlySet<number>>(new Set());
-  const search = withFields(({ query = "" }) =>
-    act(async () => {
-      const { results } = await api.ask<MemoryHits>("POST", "/api/memory/search", { body: { query } });
+  const [found, setFound] = useState<Outcome>();
+  const leaving = useRef(new AbortController());
+  /** The last one counts, however long the one before takes. */
+  const search = withFields(async ({ query = "" }) => {
+    leaving.current.abort();
+    leaving.current = new AbortController();
+    const { signal } = leaving.current;
+    try {
+      const { results } = await api.ask<MemoryHits>("POST", "/api/memory/search", { body: { query }, signal });
       setHits(results);
       setGone(new Set());
-      return words.found(results.length);
-    })
-  );
+      setFound({ kind: "ok", text: words.found(results.length) });
+    } catch (error) {
+      if (!signal.aborted) setFound(failureOf(error));
+    }
+  });
   const remove = (id: number) =>
     act(async () => {
       await api.ask("DELETE", `/api/memory/semantic/${id}`);
@@ -55,30 +64,24 @@ function Search({ words, language, api, count }: PartProps & { readonly language
       "form",
       { class: "line", role: "search", onSubmit: search },
       h("label", { class: "field" }, h("span", null, words.searchLabel), h("input", { name: "query", required: true })),
-      h(Button, { label: words.search, type: "submit", isBusy }),
+      h(Button, { label: words.search, type: "submit" }),
     ),
+    h(Notice, { outcome: found }),
     h(Notice, { outcome }),
     h(
       "ul",
       { class: "plain" },
-      hits.map((hit) =>
-        h(Found, {
-          key: hit.id,
-          hit,
-          isGone: gone.has(hit.id),
-          isBusy,
-          words,
-          language,
-          remove: () => void remove(hit.id),
-        })
-      ),
+      hits.map((hit) => {
+        const props = { hit, isGone: gone.has(hit.id), isBusy, words, language, remove: () => void remove(hit.id) };
+        return h(Found, { key: hit.id, ...props });
+      }),
     ),
   );
 }
 
 interface FoundProps {
   readonly hit: Hit;
-  /** It keeps its place: the next one must not come under a pointer that clicks twice. */
+  /** It keeps its place and its size: the next one must not come under a pointer that clicks twice. */
   readonly isGone: boolean;
   readonly isBusy: boolean;
   readonly words: Words;
@@ -87,67 +90,55 @@ interface FoundProps {
 }
 
 function Found({ hit, isGone, isBusy, words, language, remove }: FoundProps): ComponentChild {
-  const place = useRef<HTMLParagraphElement>(null);
-  useEffect(() => {
-    if (isGone) place.current?.focus(); // the button that had it is no longer there
-  }, [isGone]);
-  const about = [hit.source, hit.heading, formatTime(hit.at, language)].filter(Boolean).join(" · ");
-  if (isGone) {
-    return h(
-      "li",
-      { class: "hit" },
-      h("p", { ref: place, tabIndex: -1, class: "facts" }, `${about}: ${words.deleted}`),
-    );
-  }
+  const label = isGone ? words.deleted : words.remove;
   return h(
     "li",
-    { class: "hit" },
-    h("p", { class: "facts" }, about),
+    { class: isGone ? "hit gone" : "hit" },
+    h("p", { class: "facts" }, [hit.source, hit.heading, formatTime(hit.at, language)].filter(Boolean).join(" · ")),
     h("p", { class: "answer" }, hit.text),
     hit.kind === "learned_knowledge" &&
-      h(Button, { label: words.remove, about: `${hit.source} ${hit.id}`, isBusy, onClick: remove }),
+      h(Button, { label, about: `${hit.source} ${hit.id}`, isBusy: isGone || isBusy, onClick: remove }),
   );
 }
 
-function Teach({ words, api, count }: PartProps): ComponentChild {
+/** What is being written is kept outside the view, which may be left and come back. */
+function Teach({ words, api, count, lesson }: PartProps & Pick<ViewProps, "lesson">): ComponentChild {
   const { outcome, isBusy, act } = useAct();
-  const teach = withFields(({ content = "", source = "" }, form) =>
-    act(async () => {
-      const body = { content, ...(source !== "" && { source }) };
+  const { content, source } = useValue(lesson);
+  const teach = (event: Event) => {
+    event.preventDefault();
+    void act(async () => {
+      const body = { content: content.trim(), ...(source.trim() !== "" && { source: source.trim() }) };
       const { passages } = await api.ask<Taught>("POST", "/api/memory/semantic", { body });
-      if (fieldsOf(form)["content"] === content) form.reset(); // else the next one is being written
+      const now = lesson.value; // else the next one is being written
+      if (now.content === content && now.source === source) lesson.set({ content: "", source: "" });
       count();
       return words.taught(passages);
-    })
-  );
+    });
+  };
   const field = (label: string, control: ComponentChild) =>
     h("label", { class: "field" }, h("span", null, label), control);
+  const write = (part: "content" | "source") => (event: Event) =>
+    lesson.set({ ...lesson.value, [part]: (event.currentTarget as HTMLInputElement).value });
   return h(
     Card,
     { title: words.teach },
     h(
       "form",
       { class: "stack", onSubmit: teach },
-      field(words.teachText, h("textarea", { name: "content", rows: 4, required: true })),
-      field(words.teachSource, h("input", { name: "source" })),
+      field(words.teachText, h("textarea", { value: content, onInput: write("content"), rows: 4, required: true })),
+      field(words.teachSource, h("input", { value: source, onInput: write("source") })),
       h(Button, { label: words.teach, type: "submit", isBusy }),
     ),
     h(Notice, { outcome }),
   );
 }
 
-type Fields = Readonly<Record<string, string>>;
-
-/** Gives what the fields of a form hold to `use` instead of sending it off. */
-function withFields(use: (fields: Fields, form: HTMLFormElement) => unknown): (event: Event) => void {
+/** Gives what the fields of a form hold, trimmed, to `use` instead of sending it off. */
+function withFields(use: (fields: Readonly<Record<string, string>>) => unknown): (event: Event) => void {
   return (event) => {
     event.preventDefault();
-    const form = event.currentTarget as HTMLFormElement;
-    use(fieldsOf(form), form);
+    const fields = [...new FormData(event.currentTarget as HTMLFormElement)];
+    use(Object.fromEntries(fields.map(([name, value]) => [name, String(value).trim()])));
   };
-}
-
-/** What the fields of a form hold, trimmed. */
-function fieldsOf(form: HTMLFormElement): Fields {
-  return Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim()]));
 }

@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 import { type ComponentChild, h } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Api } from "./api.ts";
 import type { Change, ModelsConfig, Reload, RouterStatus, TestResult } from "./api_types.ts";
 import {
@@ -25,7 +25,12 @@ export function Models({ words, api, knowledge }: ViewProps): ComponentChild {
   const { router, reloads } = useValue(knowledge.known);
   const [config, setConfig] = useState<ModelsConfig>();
   const [failure, setFailure] = useState<Outcome>();
-  const load = () => api.ask<ModelsConfig>("GET", "/api/models/config").then(setConfig);
+  const looks = useRef(0);
+  const load = async () => {
+    const look = ++looks.current;
+    const found = await api.ask<ModelsConfig>("GET", "/api/models/config");
+    if (look === looks.current) setConfig(found); // a later one knows better
+  };
   useEffect(() => void load().then(() => setFailure(undefined), (error) => setFailure(failureOf(error))), [reloads]);
   if (!config || !router) return h("p", null, words.loading, h(Notice, { outcome: failure }));
   const after = () => Promise.all([load(), knowledge.refresh()]).then(() => {}, () => {}); // its notice says enough

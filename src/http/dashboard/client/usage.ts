@@ -18,6 +18,7 @@ import { useValue } from "./observable.ts";
 import type { Language, Words } from "./words.ts";
 
 const DAYS = [7, 30, 90] as const;
+const REFRESH_MS = 10_000;
 const BY = ["day", "provider", "model", "role"] as const;
 
 interface Reports {
@@ -27,7 +28,8 @@ interface Reports {
 
 /** Tokens, cost and latency. */
 export function Usage({ words, language, api, knowledge }: ViewProps): ComponentChild {
-  const { answers } = useValue(knowledge.known);
+  const { answers, atMs } = useValue(knowledge.known);
+  const tick = Math.floor(atMs / REFRESH_MS); // calls that are no conversation tell nobody
   const [days, setDays] = useState<number>(DAYS[0]);
   const [reports, setReports] = useState<Reports>({ days, all: [] });
   const [outcome, setOutcome] = useState<Outcome>();
@@ -41,7 +43,7 @@ export function Usage({ words, language, api, knowledge }: ViewProps): Component
       setOutcome(undefined);
     }, (error) => signal.aborted || setOutcome(failureOf(error)));
     return () => leaving.abort();
-  }, [days, answers]);
+  }, [days, answers, tick]);
   const isEmpty = reports.all[0]?.total.calls === 0;
   return h(
     "div",
