@@ -20,7 +20,7 @@ export interface LaneStatus {
   readonly last_error_kind: ErrorKind | null;
   readonly in_flight: number;
   readonly waiting: number;
-  /** Median and 95th percentile of the last answers in milliseconds; null before the first. */
+  /** Median and 95th percentile of the last answers in whole milliseconds; null before the first. */
   readonly latency_p50_ms: number | null;
   readonly latency_p95_ms: number | null;
 }
@@ -66,7 +66,7 @@ export class Lane {
   }
 
   recordAnswer(latencyMs: number): void {
-    this.#latencies[this.#answers++ % LATENCY_SAMPLES] = latencyMs;
+    this.#latencies[this.#answers++ % LATENCY_SAMPLES] = Math.round(latencyMs);
   }
 
   recordError(kind: ErrorKind): void {

@@ -75,7 +75,7 @@ Deno.test("Lane.status counts running and waiting calls and remembers the last e
 
 Deno.test("Lane.status gives nearest-rank percentiles of the last 128 answers", () => {
   const { lane } = createLane();
-  lane.recordAnswer(7);
+  lane.recordAnswer(7.004);
   assert.deepEqual([lane.status.latency_p50_ms, lane.status.latency_p95_ms], [7, 7]);
   // 1000 … 1 leaves 128 … 1: the old ones are forgotten and the order does not matter.
   for (let ms = 1000; ms >= 1; ms--) lane.recordAnswer(ms);

@@ -260,8 +260,10 @@ pageTest("teaches, finds and deletes", async (api) => {
 
 pageTest("counts what was used, and tells what has left the process", async (api) => {
   await say(api, "Hola");
-  await using tested = await open(api, "usage");
+  await using tested = await open(api, "centre");
   const { page } = tested;
+  await page.getByText(/^0 under way, 0 waiting; p50 \d+ ms, p95 \d+ ms$/).waitFor();
+  await page.goto(`${api.origin}/#/usage`);
   await page.getByLabel("Days").selectOption("30");
   await page.getByRole("img", { name: /Chart: Tokens by day/ }).waitFor();
   await page.getByRole("rowheader", { name: "first/llama3.2" }).or(page.getByRole("rowheader", { name: "llama3.2" }))

@@ -7,6 +7,7 @@ import {
   Button,
   Card,
   failureOf,
+  formatNumber,
   LaneReason,
   Led,
   Notice,
@@ -18,10 +19,10 @@ import {
   type Work,
 } from "./elements.ts";
 import { useValue } from "./observable.ts";
-import type { Words } from "./words.ts";
+import type { Language, Words } from "./words.ts";
 
 /** The model manager. */
-export function Models({ words, api, knowledge }: ViewProps): ComponentChild {
+export function Models({ words, language, api, knowledge }: ViewProps): ComponentChild {
   const { router, reloads } = useValue(knowledge.known);
   const [config, setConfig] = useState<ModelsConfig>();
   const [failure, setFailure] = useState<Outcome>();
@@ -34,7 +35,7 @@ export function Models({ words, api, knowledge }: ViewProps): ComponentChild {
   useEffect(() => void load().then(() => setFailure(undefined), (error) => setFailure(failureOf(error))), [reloads]);
   if (!config || !router) return h("p", null, words.loading, h(Notice, { outcome: failure }));
   const after = () => Promise.all([load(), knowledge.refresh()]).then(() => {}, () => {}); // its notice says enough
-  const part = { config, router, words, api, after };
+  const part = { config, router, words, language, api, after };
   return h(
     "div",
     { class: "stack" },
@@ -49,6 +50,7 @@ interface PartProps {
   readonly config: ModelsConfig;
   readonly router: RouterStatus;
   readonly words: Words;
+  readonly language: Language;
   readonly api: Api;
   /** Asks for everything anew. */
   readonly after: () => Promise<void>;
@@ -97,7 +99,7 @@ function ProfileSwitch(props: PartProps): ComponentChild {
 
 type Model = ModelsConfig["models"][number];
 
-function ModelTable({ config, router, words, api }: PartProps): ComponentChild {
+function ModelTable({ config, router, words, language, api }: PartProps): ComponentChild {
   const [tested, setTested] = useState("");
   return h(
     "div",
@@ -117,7 +119,7 @@ function ModelTable({ config, router, words, api }: PartProps): ComponentChild {
             return lane && h("span", { class: "row" }, h(Led, { lane, words }), h(LaneReason, { lane, words }));
           },
         },
-        { title: words.context, isNumber: true, of: ({ context }) => context },
+        { title: words.context, isNumber: true, of: ({ context }) => formatNumber(context, language) },
         { title: words.price, of: ({ usd_per_million }) => describePrice(usd_per_million, words) },
         {
           title: words.test,

@@ -84,6 +84,7 @@ function Report({ report: { by, groups, total }, days, words, language }: Report
   const cost = ({ cost_usd, unpriced }: UsageGroup) =>
     [formatCost(cost_usd, language, words), unpriced > 0 && cost_usd !== null ? words.unpricedCalls(unpriced) : ""]
       .join(" ");
+  const milliseconds = (value: number | null) => value === null ? "–" : formatNumber(value, language);
   const columns: Column<UsageGroup>[] = [
     { title, of: ({ key }) => key },
     { title: words.calls, isNumber: true, of: ({ calls }) => formatNumber(calls, language) },
@@ -93,13 +94,13 @@ function Report({ report: { by, groups, total }, days, words, language }: Report
     { title: words.cost, isNumber: true, of: cost },
     { title: words.fallbacks, isNumber: true, of: ({ fallbacks }) => fallbacks },
     { title: words.failed, isNumber: true, of: ({ failed }) => failed },
-    { title: words.p50, isNumber: true, of: ({ latency_ms: { p50 } }) => p50 ?? "–" },
-    { title: words.p95, isNumber: true, of: ({ latency_ms: { p95 } }) => p95 ?? "–" },
+    { title: words.p50, isNumber: true, of: ({ latency_ms: { p50 } }) => milliseconds(p50) },
+    { title: words.p95, isNumber: true, of: ({ latency_ms: { p95 } }) => milliseconds(p95) },
   ];
   return h(
     Card,
     { title },
-    by === "day" && total.calls > 0 && h(Charts, { groups, days, words }),
+    by === "day" && total.calls > 0 && h(Charts, { groups, days, words, language }),
     h(Table<UsageGroup>, {
       caption: `${words.usage}: ${title}`,
       columns,
@@ -113,11 +114,12 @@ interface ChartsProps {
   readonly groups: readonly UsageGroup[];
   readonly days: number;
   readonly words: Words;
+  readonly language: Language;
 }
 
-function Charts({ groups, days, words }: ChartsProps): ComponentChild {
+function Charts({ groups, days, words, language }: ChartsProps): ComponentChild {
   const chart = (name: string, of: (group: UsageGroup) => number | null) =>
-    h(Chart, { key: name, groups, days, of, label: words.chartLabel(name), name });
+    h(Chart, { key: name, groups, days, words, language, of, name });
   return h("div", { class: "grid" }, [
     chart(words.tokens, ({ total_tokens }) => total_tokens),
     chart(words.cost, ({ cost_usd }) => cost_usd),
@@ -126,10 +128,9 @@ function Charts({ groups, days, words }: ChartsProps): ComponentChild {
   ]);
 }
 
-interface ChartProps extends Pick<ChartsProps, "groups" | "days"> {
+interface ChartProps extends ChartsProps {
   /** Null where it is not known: the chart has a gap there. */
   readonly of: (group: UsageGroup) => number | null;
-  readonly label: string;
   readonly name: string;
 }
 
@@ -147,7 +148,7 @@ declare const uPlot: {
 const CHART_HEIGHT = 180;
 const DAY_SECONDS = 86_400;
 
-function Chart({ groups, days, of, label, name }: ChartProps): ComponentChild {
+function Chart({ groups, days, words, language, of, name }: ChartProps): ComponentChild {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const target = place.current;
@@ -155,28 +156,35 @@ function Chart({ groups, days, of, label, name }: ChartProps): ComponentChild {
     const sorted = groups.toSorted((one, other) => one.key < other.key ? -1 : 1);
     const data = [sorted.map(({ key }) => Date.parse(key) / 1000), sorted.map(of)];
     const size = () => ({ width: target.clientWidth, height: CHART_HEIGHT });
-    const plot = new uPlot({ ...size(), ...optionsFor(target, days, name) }, data, target);
+    const plot = new uPlot({ ...size(), ...optionsFor(target, { days, language, name }) }, data, target);
     const observer = new ResizeObserver(() => plot.setSize(size()));
     observer.observe(target);
     return () => {
       observer.disconnect();
       plot.destroy();
     };
-  }, [groups, days, name]);
-  return h("figure", null, h("figcaption", null, name), h("div", { ref: place, role: "img", "aria-label": label }));
+  }, [groups, days, language, name]);
+  const picture = h("div", { ref: place, role: "img", "aria-label": words.chartLabel(name) });
+  return h("figure", null, h("figcaption", null, name), picture);
 }
 
 /** A day is the server's; it stands for the same date wherever the page is looked at. */
-function optionsFor(target: HTMLElement, days: number, name: string): object {
+function optionsFor(
+  target: HTMLElement,
+  { days, language, name }: Pick<ChartProps, "days" | "language" | "name">,
+): object {
   const colour = (property: string) => getComputedStyle(target).getPropertyValue(property).trim();
   const axis = { stroke: colour("--text"), grid: { stroke: colour("--line"), width: 1 } };
+  // uPlot stops at three digits behind the point, where every cost is 0.001.
+  const values = (_plot: unknown, ticks: readonly number[]) =>
+    ticks.map((tick) => tick.toLocaleString(language, { maximumSignificantDigits: 4 }));
   const today = Date.now() / 1000;
   return {
     legend: { show: false },
     cursor: { show: false },
     tzDate: (seconds: number) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
     scales: { x: { range: [today - days * DAY_SECONDS, today + DAY_SECONDS / 2] } },
-    axes: [{ ...axis, values: "{YYYY}-{MM}-{DD}", space: 100 }, { ...axis, size: 70 }],
+    axes: [{ ...axis, values: "{YYYY}-{MM}-{DD}", space: 100 }, { ...axis, values, size: 70 }],
     series: [{}, {
       label: name,
       fill: colour("--accent"),
