@@ -1,7 +1,7 @@
 /** Composition root of the bot. A file of its own: a bot whose agent is elsewhere has no use for what `app.ts` builds. */
 import type { BotStart, RunningBot } from "./cli/agent.ts";
 import { createRunLog } from "./cli/run_log.ts";
-import { VERSION } from "./cli/version.ts";
+import { DISCORD_USER_AGENT } from "./cli/version.ts";
 import { DiscordFile } from "./config/discord_file.ts";
 import { describeFault } from "./core/errors.ts";
 import { inTime } from "./core/in_time.ts";
@@ -42,7 +42,7 @@ export async function startBot({ token, env, ledger, api, configDir, status }: B
     events: bot,
     log,
     ledger,
-    userAgent: `DiscordBot (https://django-agent.invalid, ${VERSION})`,
+    userAgent: DISCORD_USER_AGENT,
   });
   const watching = new AbortController();
   const watched = file.watch(watching.signal)

@@ -4,6 +4,7 @@ import { AgentError, EXIT } from "../core/errors.ts";
 import type { BotInspection, GuildInspection } from "../discord/inspect.ts";
 import type { Ledger } from "../privacy/ledger.ts";
 import { fail, failWith, type Finding, ok, warn } from "./doctor_finding.ts";
+import { DISCORD_USER_AGENT } from "./version.ts";
 
 export interface BotCheckOptions {
   readonly env: Env;
@@ -51,7 +52,7 @@ async function* askDiscord(rawToken: string, { env, ledger, answerMs }: Asking):
     const requests = new RestRequests({
       token,
       apiUrl,
-      userAgent: "DiscordBot (https://django-agent.invalid, doctor)",
+      userAgent: DISCORD_USER_AGENT,
       ledger,
       signal: stop.signal,
       timeoutMs: answerMs,

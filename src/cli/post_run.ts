@@ -15,15 +15,10 @@ import type { TextSource } from "./post_input.ts";
 import type { PostOptions } from "./post_options.ts";
 import { PostReport } from "./post_report.ts";
 import { printRequests, printRequestsAsJson } from "./post_view.ts";
-import { VERSION } from "./version.ts";
+import { DISCORD_USER_AGENT } from "./version.ts";
 
 /** How long one message may take, and each further one: Discord takes 30 a minute and channel. In milliseconds. */
 const TIMES = { first: 120_000, further: 3000 };
-/**
- * Discord wants to know who asks, as an address and a version. This program has no page of its own; `.invalid`
- * (RFC 2606) is nobody's.
- */
-const USER_AGENT = `DiscordBot (https://django-agent.invalid, ${VERSION})`;
 
 export interface PostRun {
   readonly textSource: TextSource;
@@ -69,7 +64,7 @@ export async function carryOut(posts: readonly Post[], run: PostRun): Promise<vo
 
 async function* deliverAll(posts: readonly Post[], delivery: Delivery, run: PostRun): AsyncGenerator<Delivered> {
   const { options, address, threadId, skip } = run;
-  const about = { address, threadId, userAgent: USER_AGENT };
+  const about = { address, threadId, userAgent: DISCORD_USER_AGENT };
   const [first] = posts;
   if (options.delete !== undefined) yield await delivery.deliver(await deleteRequest(options.delete, about));
   else if (options.edit === undefined) yield* postAll(posts, delivery, { ...about, skip });

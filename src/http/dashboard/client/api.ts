@@ -105,7 +105,8 @@ async function failureOf(response: Response): Promise<ApiFailure> {
 /** One event of a stream; `undefined` for a sign of life that says nothing. */
 export interface StreamEvent {
   readonly name: string;
-  readonly data: Record<string, unknown>;
+  /** Parsed JSON, as the server wrote it. */
+  readonly data: unknown;
 }
 
 /** Server-sent events of an answer, as they come (html.spec.whatwg.org, 9.2.6). */

@@ -69,9 +69,9 @@ export class Conversation {
       if (!event) continue;
       const { name, data } = event;
       if (name === "error") throw new Error(messageOf(data));
-      if (name === "delta") this.#update({ text: (this.talk.value.said.at(-1)?.text ?? "") + String(data["text"]) });
+      if (name === "delta") this.#update({ text: (this.talk.value.said.at(-1)?.text ?? "") + (data as Delta).text });
       else {
-        const answer = data as unknown as ChatAnswer;
+        const answer = data as ChatAnswer;
         this.#update({ text: answer.content, answer });
       }
     }
@@ -90,7 +90,12 @@ export class Conversation {
   }
 }
 
-function messageOf(data: Record<string, unknown>): string {
-  const error = data["error"] as { readonly message?: unknown } | undefined;
+/** A piece of an answer. */
+interface Delta {
+  readonly text: string;
+}
+
+function messageOf(data: unknown): string {
+  const { error } = data as { readonly error?: { readonly message?: unknown } };
   return typeof error?.message === "string" ? error.message : "";
 }

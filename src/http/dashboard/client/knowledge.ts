@@ -137,7 +137,7 @@ export class Knowledge {
       for await (const event of readEvents(response)) {
         clearTimeout(watchdog);
         watchdog = watch();
-        if (event) this.#take(event.data as unknown as LoggedEvent);
+        if (event) this.#take(event.data as LoggedEvent);
       }
     } finally {
       clearTimeout(watchdog);
