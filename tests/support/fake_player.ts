@@ -41,6 +41,9 @@ export async function play(behaviour: Behaviour, stage: Stage): Promise<void> {
   switch (behaviour.kind) {
     case "answer":
       return await playPlan({ ...behaviour, answer: answerOf(behaviour, stage), ending: "complete" }, stage);
+    case "picky":
+      if (!endsWithUser(chat)) return await sendStatus(reply, protocol.error(400, chat));
+      return await play({ ...behaviour, kind: "answer" }, stage);
     case "finish":
       return await playPlan({ answer: { ...plainAnswer(stage), finish: behaviour.raw }, ending: "complete" }, stage);
     case "big_line":
@@ -88,6 +91,12 @@ export async function play(behaviour: Behaviour, stage: Stage): Promise<void> {
 }
 
 const HTML = "<!DOCTYPE html><html><head><title>Log in</title></head><body>Welcome to the guest network.</body></html>";
+
+/** Whether the last turn of the conversation is the user's, in any provider's shape. */
+function endsWithUser({ body }: Chat): boolean {
+  const turns = body["messages"] ?? body["contents"];
+  return Array.isArray(turns) && turns.at(-1)?.role === "user";
+}
 
 function plainAnswer(stage: Stage): Answer {
   return answerOf({ kind: "answer" }, stage);
