@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly stdoutFile?: string;
   /** Flags of `deno run` to use instead of the sandbox of deno.json. */
   readonly flags?: readonly string[];
+  /** What to start instead of the program from source, the arguments behind it: traced, or built another way. */
+  readonly command?: readonly string[];
 }
 
 export interface Finished {
@@ -117,8 +119,8 @@ export function startProgram(args: readonly string[], options: RunOptions): Runn
 }
 
 function commandOf(args: readonly string[], options: RunOptions): string[] {
-  const { folder, flags = sandboxOf(folder), stdoutFile, terminal, redirect = "" } = options;
-  const command = [Deno.execPath(), "run", "-q", "--cached-only", ...flags, projectPath("main.ts"), ...args];
+  const { folder, flags, stdoutFile, terminal, redirect = "" } = options;
+  const command = [...options.command ?? sourceCommand(folder, flags), ...args];
   if (stdoutFile !== undefined) return ["sh", "-c", `exec "$@" >'${stdoutFile}'`, "sh", ...command];
   if (!terminal) return command;
   const quoted = command.map((each) => `'${each.replaceAll("'", "'\\''")}'`).join(" ");
@@ -128,6 +130,11 @@ function commandOf(args: readonly string[], options: RunOptions): string[] {
     `stty rows 24 cols 200; ${redirect.startsWith(";") ? "" : "exec "}${quoted} ${redirect}`,
     "/dev/null",
   ];
+}
+
+/** The words that start the program from source in `folder`, before its arguments. */
+export function sourceCommand(folder: string, flags: readonly string[] = sandboxOf(folder)): string[] {
+  return [Deno.execPath(), "run", "-q", "--cached-only", ...flags, projectPath("main.ts")];
 }
 
 interface Collected {

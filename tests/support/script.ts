@@ -17,14 +17,20 @@ export interface ScriptOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Flags of `deno run`; everything is allowed unless told otherwise. */
   readonly flags?: readonly string[];
+  /** Words before the command, such as those that give it a network of its own. */
+  readonly before?: readonly string[];
   /** Mounts a file system in memory on this folder, for this process alone; `mount` options such as `size=64k`. */
   readonly tmpfs?: { readonly folder: string; readonly options: string };
 }
 
 /** Starts `tests/<path>`. */
-export function startScript(path: string, { args = [], env = {}, flags = ["-A"], tmpfs }: ScriptOptions = {}): Script {
+export function startScript(
+  path: string,
+  { args = [], env = {}, flags = ["-A"], before = [], tmpfs }: ScriptOptions = {},
+): Script {
   const deno = [Deno.execPath(), "run", "-q", "--no-check", "--cached-only", "--no-prompt", ...flags];
   const [command = "", ...rest] = [
+    ...before,
     ...(tmpfs ? inNamespace(tmpfs.folder, tmpfs.options) : []),
     ...[...deno, projectPath(`tests/${path}`), ...args],
   ];
