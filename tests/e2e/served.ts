@@ -16,7 +16,7 @@ export interface Served extends AsyncDisposable {
 
 /** Starts the program and waits until it serves; it is ended for good with the test. */
 export async function serve(
-  world: World,
+  world: Pick<World, "start">,
   args: readonly string[] = SERVE,
   options: Partial<RunOptions> = {},
 ): Promise<Served> {
