@@ -23,6 +23,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Target>>> = {
   usage: async () => (await import("./usage.ts")).usage,
   doctor: async () => (await import("./doctor.ts")).doctor,
   privacy: async () => (await import("./privacy.ts")).privacy,
+  service: async () => (await import("./service.ts")).service,
   init: async () => (await import("./init.ts")).init,
 };
 /** Commands that may talk to Discord. `serve` and `doctor` give that up, too, when there is no bot. */

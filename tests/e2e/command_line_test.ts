@@ -1,10 +1,12 @@
 /** What a person at the keyboard and a script see of the command line. How it is read is in tests/cli. */
 import assert from "node:assert/strict";
+import { projectPath } from "../support/paths.ts";
 import { createFolder, type Finished, runProgram } from "../support/program.ts";
 import { createWorld } from "./setup.ts";
 
 const ENV = { DISCORD_WEBHOOK_URL: "https://discord.com/api/webhooks/1/tok" };
-const COMMANDS = ["serve", "ask", "chat", "post", "learn", "memory", "models", "usage", "doctor", "privacy", "init"];
+const COMMANDS = ["serve", "ask", "chat", "bot", "post", "learn", "memory", "models", "usage", "doctor", "privacy"]
+  .concat(["service", "init"]);
 
 type Run = (...args: string[]) => Promise<Finished>;
 
@@ -30,6 +32,10 @@ Deno.test("the help of the program names every command, an example and the exit 
     for (const option of ["--config <dir>", "--data <dir>", "--cloud", "--no-sandbox", "-h, --help", "-V, --version"]) {
       assert.ok(stdout.includes(`\n  ${option}  `), option);
     }
+    const listed = /\nCommands:\n(.*?)\n\n/s.exec(stdout)?.[1]?.match(/^ {2}[a-z]+/gm)?.map((word) => word.trim());
+    assert.deepEqual(listed, [...COMMANDS, "help"]);
+    const readme = await Deno.readTextFile(projectPath("README.md"));
+    for (const command of COMMANDS) assert.match(readme, new RegExp(`^\\| \`${command}[ \`]`, "m"));
     assert.match(stdout, /\nExample:\n {2}django-agent ask "/);
     assert.match(stdout, /\nExit codes: 0 done .* 64 wrong usage /);
     for (const args of [["-h"], ["help"], ["--cloud", "--help"]]) assert.equal((await run(...args)).stdout, stdout);
