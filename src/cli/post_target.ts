@@ -33,7 +33,8 @@ export function requireReachable({ origin }: WebhookAddress): void {
   if (isAllowed(host)) return;
   throw new AgentError(`Cannot talk to ${host}: the sandbox of this program does not allow it`, {
     exitCode: EXIT.permission,
-    remedy: `${howToAllow(host)} (\`deno task post\` allows Discord alone: use \`deno task agent post\`.)`,
+    remedy: howToAllow(host) +
+      (Deno.build.standalone ? "" : " (`deno task post` allows Discord alone: use `deno task agent post`.)"),
   });
 }
 

@@ -130,7 +130,7 @@ function placeOf({ hostname, port }: Pick<ListenOptions, "hostname" | "port">): 
 function sandboxRefuses(where: string): AgentError {
   return new AgentError(`Cannot listen on ${where}: the sandbox of this program does not allow it`, {
     exitCode: EXIT.permission,
-    remedy: howToAllow(where),
+    remedy: howToAllow(where, "listen"),
   });
 }
 

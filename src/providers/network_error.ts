@@ -37,13 +37,13 @@ export function classifyNetworkError(error: unknown, subject: Subject, origin: s
 }
 
 /** The error of a request that our own sandbox does not allow, with what would allow it. */
-export function sandboxRefusal({ provider, model }: Subject, origin: string, cause?: unknown): ProviderError {
+export function sandboxRefusal({ provider, model, type }: Subject, origin: string, cause?: unknown): ProviderError {
   const host = hostAndPort(origin);
   return new ProviderError("egress_denied", `The sandbox of this program does not allow connections to ${host}.`, {
     provider,
     model,
     cause,
-    remedy: howToAllow(host),
+    remedy: howToAllow(host, type === "ollama" ? "ollama" : undefined),
   });
 }
 
