@@ -21,7 +21,9 @@ export interface Payload {
   readonly metadata: PayloadMetadata;
   /** Names of the embedded files and folders at the top. */
   readonly entries: readonly string[];
-  /** The module that the binary begins with. */
+  /** Where it begins in the binary: before that is Deno's base runtime. */
+  readonly begin: number;
+  /** The module that the program begins with. */
   readonly program: Uint8Array<ArrayBuffer>;
 }
 
@@ -46,14 +48,14 @@ interface EmbeddedEntry {
 export function readPayload(binary: Uint8Array<ArrayBuffer>): Payload {
   for (let at = indexOf(binary, MARK, 0); at >= 0; at = indexOf(binary, MARK, at + 1)) {
     const metadata = readJson<PayloadMetadata>(binary, at + MARK.length);
-    if (metadata === null) continue;
+    if (metadata === null || !("entrypoint_key" in metadata.value)) continue;
     const tree = readJson<EmbeddedEntry[]>(binary, indexOf(binary, '[{"', metadata.end) - 8);
     if (tree === null) break;
     const entries = tree.value.map(({ File, Dir }) => File?.n ?? Dir?.n ?? "");
     const main = tree.value.find(({ File }) => File?.n === metadata.value.entrypoint_key)?.File;
     if (main === undefined) throw new Error(`Cannot find the program among ${entries.join(", ")}`);
     const begin = tree.end + 8 + main.o[0];
-    return { metadata: metadata.value, entries, program: binary.slice(begin, begin + main.o[1]) };
+    return { metadata: metadata.value, entries, begin: at, program: binary.slice(begin, begin + main.o[1]) };
   }
   throw new Error("Cannot find a payload: this is not a binary built by deno compile");
 }
@@ -75,10 +77,16 @@ export function runFlagsOf({ permissions, v8_flags }: PayloadMetadata): string[]
 
 /** The JSON text behind a 64-bit length at `at`; null when there is none, as behind a mark that means something else. */
 function readJson<T>(binary: Uint8Array, at: number): { value: T; end: number } | null {
+  if (at + 8 > binary.length) return null;
   const length = Number(new DataView(binary.buffer, binary.byteOffset + at, 8).getBigUint64(0, true));
   if (length > binary.length - at - 8) return null;
   const end = at + 8 + length;
-  return { value: JSON.parse(new TextDecoder().decode(binary.subarray(at + 8, end))), end };
+  try {
+    return { value: JSON.parse(new TextDecoder().decode(binary.subarray(at + 8, end))), end };
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
 }
 
 /** Where the bytes of `wanted` stand in `bytes`; -1 when nowhere. */

@@ -14,13 +14,13 @@ const VARIABLE_IN_FILE = "GEMINI_API_KEY";
 
 export interface Built extends AsyncDisposable {
   readonly payload: Payload;
-  /** Bytes that were appended to the base runtime. */
+  /** Bytes of all that is not Deno's base runtime. */
   readonly size: number;
   /** What runs it, before the program's own arguments: the binary, or Deno with all that the binary would give it. */
   readonly program: readonly string[];
   /** Whether that is the binary. */
   readonly isReal: boolean;
-  /** Secrets of the build and places of this machine that are in the binary. */
+  /** Secrets of the build and places of this machine that are in it. */
   readonly leaks: readonly string[];
 }
 
@@ -65,13 +65,12 @@ export async function buildProgram(flags: readonly string[]): Promise<Built> {
     const bytes = await Deno.readFile(binary);
     const payload = readPayload(bytes);
     const isReal = await printsVersion(binary);
-    const runtimeSize = runtime === undefined ? 0 : (await Deno.stat(runtime)).size;
     return {
       payload,
       isReal,
-      size: bytes.length - runtimeSize,
+      size: bytes.length - payload.begin,
       program: isReal ? [binary] : await standIn(folder, payload),
-      leaks: await findLeaks(bytes, folder),
+      leaks: await findLeaks(bytes.subarray(payload.begin), folder),
       [Symbol.asyncDispose]: remove,
     };
   } catch (error) {
