@@ -1,6 +1,5 @@
 /** Scenes in a network of their own. Plays the one that is named, and prints what left the program, as JSON. */
 import assert from "node:assert/strict";
-import { payloadCommand } from "../support/payload.ts";
 import { projectPath } from "../support/paths.ts";
 import { complete, converse, look, send, showPictures } from "./egress_tour.ts";
 import { createEgressWorld, type Egress, type EgressWorld, temptingModels, type WorldOptions } from "./egress_world.ts";
@@ -11,8 +10,8 @@ const PROXY = "http://192.0.2.8:3128";
 const PROXIES = { HTTP_PROXY: PROXY, HTTPS_PROXY: PROXY, ALL_PROXY: PROXY };
 const WEBHOOK = "https://discord.com/api/webhooks/123456789012345678/abcdefghijklmnopqrstuvwxyz";
 
-/** The payload of a binary where a file is given, otherwise the program from source. */
-type Command = (cloud: boolean) => WorldOptions["command"];
+/** What starts the program; from source unless given. */
+type Command = WorldOptions["command"];
 
 const SCENES: Readonly<Record<string, (command: Command) => Promise<Egress>>> = {
   control: playControl,
@@ -33,7 +32,7 @@ async function playControl(): Promise<Egress> {
 
 async function playSealed(command: Command): Promise<Egress> {
   const env = { ...PROXIES, DISCORD_WEBHOOK_URL: WEBHOOK, DATABASE_URL: "postgres://a:b@nas.lan:5432/usage" };
-  await using world = await createEgressWorld({ command: command(false), env });
+  await using world = await createEgressWorld({ command, env });
   await world.write(temptingModels(world));
   await served(world, SERVE, async (served) => {
     assert.match(served.program.told, /^privacy +sealed$/m);
@@ -47,7 +46,6 @@ async function playSealed(command: Command): Promise<Egress> {
   const asked = new Set(world.ollama.chats.map(({ model }) => model));
   assert.deepEqual([...asked], ["llama3.2"], "a model of somebody's cloud was asked");
   assert.equal(world.groq.connections + world.gemini.connections, 0);
-  console.error(world.bent.requests.map((r) => r.path));
   assert.ok(world.bent.requests.length > 0 && world.bentLate.chats.length > 0, "nobody was sent elsewhere");
   return await world.look();
 }
@@ -105,7 +103,7 @@ async function runCommands(world: EgressWorld): Promise<void> {
 async function playCloud(command: Command): Promise<Egress> {
   // What is meant for the clouds would go through HTTPS_PROXY and ALL_PROXY, as whoever sets them wants it to.
   const env = { HTTP_PROXY: PROXY, DISCORD_WEBHOOK_URL: WEBHOOK, DATABASE_URL: "postgres://a:b@db.example/usage" };
-  await using world = await createEgressWorld({ command: command(true), env });
+  await using world = await createEgressWorld({ command, env });
   await world.write(temptingModels(world));
   await served(world, [...SERVE, "--cloud"], async (served) => {
     await converse(served);
@@ -128,7 +126,7 @@ async function playCloud(command: Command): Promise<Egress> {
 
 /** A binary that was built without the cloud, asked for it. */
 async function playRefused(command: Command): Promise<Egress> {
-  await using world = await createEgressWorld({ command: command(false) });
+  await using world = await createEgressWorld({ command });
   await world.write(temptingModels(world));
   for (const args of [[...SERVE, "--cloud"], ["ask", "--cloud", "Hola"]]) {
     const { code, stderr } = await world.run(args);
@@ -147,8 +145,7 @@ async function served(world: EgressWorld, args: string[], visit: (served: Served
   assert.equal(code, 0, stderr);
 }
 
-const [scene = "", payload] = Deno.args;
+const [scene = "", ...program] = Deno.args;
 const play = SCENES[scene];
 if (!play) throw new Error(`There is no scene "${scene}"`);
-const egress = await play((cloud) => payload === undefined ? undefined : () => payloadCommand(payload, { cloud }));
-console.log(JSON.stringify(egress));
+console.log(JSON.stringify(await play(program.length === 0 ? undefined : () => program)));

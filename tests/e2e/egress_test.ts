@@ -1,9 +1,8 @@
 /** What leaves the program, as the kernel sees it: in a network of its own, where everybody would answer. */
 import assert from "node:assert/strict";
 import { CLOUD_HOSTS } from "../../src/privacy/egress.ts";
+import { buildProgram } from "../support/compiled_program.ts";
 import { IN_OWN_NETWORK, networkMissing } from "../support/own_network.ts";
-import { buildPayload } from "../support/payload.ts";
-import { createFolder } from "../support/program.ts";
 import { startScript } from "../support/script.ts";
 import { type Contact, describeContact, staysHere } from "../support/strace.ts";
 import { CLOUDS, type Egress } from "./egress_world.ts";
@@ -12,8 +11,9 @@ const ignore = networkMissing !== undefined;
 const NAMES: readonly string[] = Object.keys(CLOUDS);
 const SERVERS: readonly string[] = Object.values(CLOUDS);
 
-async function play(scene: string, ...args: string[]): Promise<Egress> {
-  await using script = startScript("e2e/egress_scenes.ts", { args: [scene, ...args], before: IN_OWN_NETWORK });
+/** @param program the words that start it; from source unless given */
+async function play(scene: string, program: readonly string[] = []): Promise<Egress> {
+  await using script = startScript("e2e/egress_scenes.ts", { args: [scene, ...program], before: IN_OWN_NETWORK });
   return JSON.parse(await script.end());
 }
 
@@ -50,14 +50,14 @@ function assertAlive({ contacts }: Egress): void {
   assert.ok(calls.includes("bind") && calls.includes("connect"), JSON.stringify(contacts));
 }
 
-async function assertSealed(payload?: string): Promise<void> {
-  const egress = await play("sealed", ...payload === undefined ? [] : [payload]);
+async function assertSealed(program?: readonly string[]): Promise<void> {
+  const egress = await play("sealed", program);
   assertAlive(egress);
   assert.deepEqual(leaksOf(egress), []);
 }
 
-async function assertOnlyClouds(payload?: string): Promise<void> {
-  const egress = await play("cloud", ...payload === undefined ? [] : [payload]);
+async function assertOnlyClouds(program?: readonly string[]): Promise<void> {
+  const egress = await play("cloud", program);
   assertAlive(egress);
   assert.deepEqual(leaksBesideClouds(egress), []);
   const reached = new Set(egress.contacts.filter(reachesCloud).map(({ address }) => address));
@@ -103,16 +103,15 @@ Deno.test({
 });
 
 Deno.test({
-  name: "the payload of the binary, run by deno: the same",
+  name: "the compiled program: the same",
   ignore,
   fn: async (t) => {
-    await using folder = await createFolder();
-    const payload = `${folder.path}/program.js`;
-    await buildPayload(payload);
-    await t.step("built without the cloud, sealed", () => assertSealed(payload));
-    await t.step("built with --cloud, serve --cloud", () => assertOnlyClouds(payload));
+    await using local = await buildProgram([]);
+    await using cloud = await buildProgram(["--cloud"]);
+    await t.step("built without the cloud, sealed", () => assertSealed(local.program));
+    await t.step("built with --cloud, serve --cloud", () => assertOnlyClouds(cloud.program));
     await t.step("built without the cloud, asked for it: exit 77, and nothing has left", async () => {
-      assert.deepEqual(leaksOf(await play("refused", payload)), []);
+      assert.deepEqual(leaksOf(await play("refused", local.program)), []);
     });
   },
 });
