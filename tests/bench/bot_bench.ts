@@ -1,7 +1,8 @@
 import { BOT_ID, BOT_TOKEN, type FakeGateway, startFakeGateway } from "../support/fake_gateway.ts";
 import { until } from "../support/rig.ts";
+import { sampleVitals } from "../support/vitals.ts";
 import { type Figure, median } from "./measure.ts";
-import { memoryOf, programCommand } from "./program.ts";
+import { programCommand } from "./program.ts";
 
 const ROUNDS = 5;
 const GUILDS = 50;
@@ -82,7 +83,7 @@ async function benchChatter(bot: Bot): Promise<Figure[]> {
       bot.say("nada para el bot, solo un poco de charla", sent++);
       if (sent % (messages / 10) > 0) continue;
       await bot.caughtUp();
-      memory.push((await memoryOf(bot.pid))?.now ?? NaN);
+      memory.push((await sampleVitals(bot.pid))?.rssMb ?? NaN);
     }
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

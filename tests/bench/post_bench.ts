@@ -1,6 +1,7 @@
 import { splitText } from "../../src/discord/split.ts";
+import { sampleVitals } from "../support/vitals.ts";
 import { type Figure, median } from "./measure.ts";
-import { memoryOf, programCommand } from "./program.ts";
+import { programCommand } from "./program.ts";
 
 const ROUNDS = 15;
 /** Characters of Markdown that are split: 10 MB of it, as nearly all of them are one byte. */
@@ -78,7 +79,7 @@ function startDiscord() {
       const child = programCommand(["post", "Hola"], { env }).spawn();
       const ended = child.output();
       const atMs = await Promise.race([arrived, ended.then(failed)]);
-      const peakMb = (await memoryOf(child.pid))?.peak;
+      const peakMb = (await sampleVitals(child.pid))?.peakMb;
       await ended;
       return { wireMs: atMs - startedAt, peakMb };
     },

@@ -38,11 +38,3 @@ export function configFor(origin: string): object {
     profiles: { local: { local_only: true } },
   };
 }
-
-/** Resident and peak resident memory of a process in MB; undefined where the system does not tell. */
-export async function memoryOf(pid: number): Promise<{ readonly now: number; readonly peak: number } | undefined> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
-  const read = (name: string) => Number(status.match(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m"))?.[1] ?? NaN) / 1000;
-  const [now, peak] = [read("VmRSS"), read("VmHWM")];
-  return Number.isNaN(now) || Number.isNaN(peak) ? undefined : { now, peak };
-}

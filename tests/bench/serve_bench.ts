@@ -1,8 +1,9 @@
 import { startFakeOllama } from "../support/fake_ollama.ts";
+import { sampleVitals } from "../support/vitals.ts";
 import { canLoad, load } from "./load.ts";
 import { type Figure, median } from "./measure.ts";
 import { startScript } from "./script.ts";
-import { configFor, memoryOf, programCommand } from "./program.ts";
+import { configFor, programCommand } from "./program.ts";
 
 const ROUNDS = 7;
 const MESSAGES = [{ role: "user", content: "Hola" }];
@@ -155,7 +156,7 @@ function pause(): Promise<void> {
 
 /** What readers of the events that have nothing to read cost. */
 async function benchReaders({ origin, pid }: Served): Promise<Figure[]> {
-  const before = await memoryOf(pid);
+  const before = await sampleVitals(pid);
   const { hostname, port } = new URL(origin);
   const head = new TextEncoder().encode(`GET /api/events HTTP/1.1\r\nhost: ${hostname}\r\n\r\n`);
   const connections: Deno.TcpConn[] = [];
@@ -165,15 +166,15 @@ async function benchReaders({ origin, pid }: Served): Promise<Figure[]> {
     await connection.write(head);
     await connection.read(new Uint8Array(4096)); // the welcome
   }
-  const after = await memoryOf(pid);
+  const after = await sampleVitals(pid);
   for (const connection of connections) connection.close();
   if (!before || !after) return [];
   return [{
     what: `${READERS.toLocaleString("en")} idle readers of the events`,
-    value: after.now - before.now,
+    value: after.rssMb - before.rssMb,
     unit: "MB",
     bound: { kind: "at most", value: 40 },
-    note: `RSS ${before.now.toFixed(0)} MB before`,
+    note: `RSS ${before.rssMb.toFixed(0)} MB before`,
   }];
 }
 
@@ -218,11 +219,11 @@ async function benchMemory(routed: { readonly url: string; readonly body: unknow
   const sizes: number[] = [];
   for (let sent = 0; sent < REQUESTS;) {
     sent += (await load({ ...routed, connections: 32, seconds: 5 })).requests;
-    const memory = await memoryOf(pid);
+    const memory = await sampleVitals(pid);
     if (!memory) return [];
-    if (sent >= REQUESTS / 2 || sizes.length === 0) sizes.push(memory.now);
+    if (sent >= REQUESTS / 2 || sizes.length === 0) sizes.push(memory.rssMb);
   }
-  sizes.push((await memoryOf(pid))?.now ?? NaN);
+  sizes.push((await sampleVitals(pid))?.rssMb ?? NaN);
   const half = sizes.length >> 1;
   const [early, late] = [median(sizes.slice(0, half)), median(sizes.slice(half))];
   return [

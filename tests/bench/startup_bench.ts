@@ -1,5 +1,6 @@
+import { sampleVitals } from "../support/vitals.ts";
 import { type Figure, median } from "./measure.ts";
-import { configFor, memoryOf, programCommand } from "./program.ts";
+import { configFor, programCommand } from "./program.ts";
 
 const ROUNDS = 11;
 
@@ -63,8 +64,8 @@ async function run(args: readonly string[], folder: string): Promise<Run> {
 /** Reads the peak memory of a process until it is gone. */
 async function watchPeak(pid: number): Promise<number | undefined> {
   let peakMb: number | undefined;
-  for (let memory = await memoryOf(pid); memory; memory = await memoryOf(pid)) {
-    peakMb = memory.peak;
+  for (let vitals = await sampleVitals(pid); vitals; vitals = await sampleVitals(pid)) {
+    peakMb = vitals.peakMb;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return peakMb;
