@@ -1,8 +1,9 @@
 /** One scenario of the catalogue, for one protocol, asked in one way; and the verdict on it. */
 import type { StoredUsageRow } from "../../src/storage/usage.ts";
+import type { Outcome } from "../support/api_ways.ts";
 import type { RecordedChat } from "../support/fake_provider.ts";
 import type { Expected, ProtocolName, Scenario, Timings } from "./scenario.ts";
-import type { Outcome, Way } from "./ways.ts";
+import type { Way } from "./ways.ts";
 import { ANSWERS, API_KEY, type FaultWorld, startWorld, USD_PER_MILLION } from "./world.ts";
 
 export interface Trial {

@@ -1,0 +1,84 @@
+/** People on Discord who ask the bot, each channel one question after the other, until they are told to stop. */
+import { BOT_ID, type FakeGateway } from "../support/fake_gateway.ts";
+import { pause } from "./demon.ts";
+import { CHANNELS, GUILD } from "./world.ts";
+
+/** What became of their questions. */
+export interface Replies {
+  readonly asked: number;
+  /** Questions that the model answered. */
+  readonly answered: number;
+  /** Questions that the bot answered by itself, saying that it cannot. */
+  readonly excused: number;
+  /** Ids of questions without a reply, and of those with more than one. */
+  readonly lost: readonly string[];
+  readonly doubled: readonly string[];
+}
+
+const ANSWER = "Hola, soy Django.";
+/** How long people wait for a reply. Messages wait three minutes for a Discord that is away. */
+const PATIENCE_MS = 240_000;
+const LOOK_EVERY_MS = 20;
+
+export interface TalkOptions {
+  readonly discord: FakeGateway;
+  readonly random: () => number;
+  /** The id of the first question; those of the others follow. */
+  readonly firstId: number;
+}
+
+export async function runTalk({ discord, random, firstId }: TalkOptions, stop: AbortSignal): Promise<Replies> {
+  const asked: string[] = [];
+  const channel = async (channelId: string) => {
+    while (!stop.aborted) {
+      const id = String(firstId + asked.length);
+      asked.push(id);
+      discord.dispatch("MESSAGE_CREATE", messageOf(id, channelId));
+      if (!(await isAnswered(discord, id))) return; // it is counted as lost
+      await pause(random() * 500, stop);
+    }
+  };
+  await Promise.all(CHANNELS.map(channel));
+  return summarise(asked, discord);
+}
+
+function messageOf(id: string, channel_id: string): object {
+  return {
+    id,
+    channel_id,
+    guild_id: GUILD,
+    author: { id: "11", username: "ana" },
+    member: { roles: [] },
+    content: `<@${BOT_ID}> ¿quién eres?`,
+    mentions: [{ id: BOT_ID, username: "django" }],
+    timestamp: new Date().toISOString(),
+  };
+}
+
+async function isAnswered(discord: FakeGateway, id: string): Promise<boolean> {
+  const until = performance.now() + PATIENCE_MS;
+  while (repliesTo(discord, id).length === 0) {
+    if (performance.now() > until) return false;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+  return true;
+}
+
+/** Texts of the replies to a question. */
+function repliesTo({ rest }: FakeGateway, id: string): string[] {
+  return rest.messages.flatMap(({ payload }) =>
+    Object(payload["message_reference"])["message_id"] === id ? [String(payload["content"])] : []
+  );
+}
+
+function summarise(asked: readonly string[], discord: FakeGateway): Replies {
+  const replies = asked.map((id) => ({ id, texts: repliesTo(discord, id) }));
+  const answered = replies.filter(({ texts }) => texts.includes(ANSWER)).length;
+  return {
+    asked: asked.length,
+    answered,
+    excused: replies.filter(({ texts }) => texts.length > 0 && !texts.includes(ANSWER)).length,
+    lost: replies.filter(({ texts }) => texts.length === 0).map(({ id }) => id),
+    doubled: replies.filter(({ texts }) => texts.length > 1).map(({ id }) => id),
+  };
+}
