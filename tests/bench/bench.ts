@@ -1,35 +1,76 @@
 /**
- * `deno task bench`: what the program costs, measured on this machine in this run. Prints a table and the same
- * figures as one line of JSON. The exit code does not judge them.
+ * `deno task bench`: what the program costs, measured on this machine in this run. Prints a table and, as the last
+ * line, the same figures as JSON. The exit code does not judge them.
  */
-import { benchBot } from "./bot_bench.ts";
-import { renderTable } from "./measure.ts";
-import { benchMemory } from "./memory_bench.ts";
-import { benchPage } from "./page_bench.ts";
-import { benchPost } from "./post_bench.ts";
-import { benchRouter, createFastRouter } from "./router_bench.ts";
+import { AgentError, EXIT, withRemedy } from "../../src/core/errors.ts";
+import { renderComparison } from "./compare.ts";
+import { type PartFigure, renderTable } from "./measure.ts";
+import { type Options, readOptions, readReport, requireWritable } from "./options.ts";
+import { PARTS } from "./parts.ts";
+import { parseReport } from "./report.ts";
 import { startScript } from "./script.ts";
-import { benchServe } from "./serve_bench.ts";
-import { benchStartUp } from "./startup_bench.ts";
-import { benchUsage } from "./usage_bench.ts";
 
-await using server = await startScript("fast_ollama.ts");
-const { origin } = server;
-const figures = [
-  ...await benchRouter(origin),
-  ...await benchUsage((book) => createFastRouter(origin, book)),
-  ...await benchMemory(),
-  ...await benchStartUp(origin),
-  ...await benchPost(),
-  ...await benchServe(origin),
-  ...await benchBot(),
-  ...await benchPage(),
-];
-const report = { machine: machine(), at: new Date().toISOString(), figures };
-console.log(`${report.machine}\n\n${renderTable(figures)}\n`);
-console.log(JSON.stringify(report));
+const HELP = `Measures what django-agent costs on this machine, beside the bounds the project set itself.
+
+Usage: deno task bench [--part NAME,…] [--json FILE] [--compare FILE]
+
+  --part NAME,…    only these parts: ${Object.keys(PARTS).join(", ")}
+  --json FILE      writes the figures to a file, too
+  --compare FILE   shows what has changed since the run that is in this file
+  -h, --help       this text
+
+Standard output gets the table, then the comparison, and the figures as JSON in the last line. All parts together take
+about eight minutes. Nothing else should run meanwhile. Exit codes: 0 measured, whatever came out · 1 a measurement
+failed · 64 wrong usage · 73 the file could not be written.
+
+Example: deno task bench --json before.json; git pull; deno task bench --compare before.json`;
+
+try {
+  await main(readOptions(Deno.args, Object.keys(PARTS)));
+} catch (error) {
+  if (!(error instanceof AgentError)) throw error;
+  console.error(`error: ${withRemedy(error.message, error.remedy)}`);
+  Deno.exit(error.exitCode);
+}
+
+async function main({ help, parts, json, compare }: Options): Promise<void> {
+  if (help) return console.log(HELP);
+  const old = compare === undefined ? undefined : await readReport(compare);
+  if (json !== undefined) await requireWritable(json);
+  const figures = await measure(Object.keys(PARTS).filter((name) => parts.length === 0 || parts.includes(name)));
+  const report = { machine: machine(), at: new Date().toISOString(), figures };
+  const line = JSON.stringify(report);
+  console.log(`${report.machine}\n\n${renderTable(figures)}\n`);
+  if (old) console.log(`${renderComparison(old, parseReport(line))}\n`);
+  console.log(line);
+  if (json !== undefined) await write(json, line);
+}
+
+async function measure(parts: readonly string[]): Promise<PartFigure[]> {
+  await using provider = await startScript("fast_ollama.ts");
+  const all: PartFigure[] = [];
+  for (const part of parts) {
+    const startedAt = performance.now();
+    const figures = await PARTS[part]?.(provider.origin) ?? [];
+    all.push(...figures.map((figure) => ({ part, ...figure })));
+    console.error(`${part}: ${figures.length} figures in ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
+  }
+  return all;
+}
 
 function machine(): string {
   const { deno, v8 } = Deno.version;
   return `${navigator.hardwareConcurrency} processors, ${Deno.build.target}, Deno ${deno}, V8 ${v8}`;
+}
+
+async function write(path: string, line: string): Promise<void> {
+  try {
+    await Deno.writeTextFile(path, `${line}\n`);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new AgentError(`cannot write the report: ${reason}`, {
+      exitCode: EXIT.partial,
+      remedy: "It is the last line above.",
+    });
+  }
 }

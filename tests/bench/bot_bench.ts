@@ -1,7 +1,8 @@
 import { BOT_ID, BOT_TOKEN, type FakeGateway, startFakeGateway } from "../support/fake_gateway.ts";
 import { until } from "../support/rig.ts";
 import { sampleVitals } from "../support/vitals.ts";
-import { type Figure, median } from "./measure.ts";
+import { measureGrowth } from "./growth.ts";
+import { type Figure, median, spreadOf } from "./measure.ts";
 import { programCommand } from "./program.ts";
 
 const ROUNDS = 5;
@@ -44,9 +45,11 @@ export async function benchBot(): Promise<Figure[]> {
       value: median(ready),
       unit: "ms",
       bound: { kind: "at most", value: 2000 },
+      spread: spreadOf(ready),
       note: `median of ${ROUNDS}, ${GUILDS} servers`,
     },
     await benchAsking(bot),
+    await benchBurst(),
     ...await benchChatter(bot),
   ];
 }
@@ -66,8 +69,26 @@ async function benchAsking(bot: Bot): Promise<Figure> {
     value: median(times),
     unit: "ms",
     bound: { kind: "at most", value: 10 },
+    spread: spreadOf(times),
     note: `median of ${times.length}, one after the other; longest ${Math.max(...times).toFixed(1)} ms`,
   };
+}
+
+/** How long the bot takes to read what comes all at once. */
+async function benchBurst(): Promise<Figure> {
+  await using bot = await startBot();
+  return await measureGrowth({
+    what: "500 → 5,000 → 50,000 messages at once",
+    sizes: [500, 5000, 50_000],
+    costOf: "each",
+    mostTimes: 1.5,
+    async measure(messages) {
+      const startedAt = performance.now();
+      for (let sent = 0; sent < messages; sent++) bot.say("nada para el bot, solo un poco de charla", sent);
+      await bot.caughtUp();
+      return performance.now() - startedAt;
+    },
+  });
 }
 
 /** What chatter costs that is not for the bot, in time and in memory. */

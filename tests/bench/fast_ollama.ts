@@ -7,14 +7,14 @@ const line = (content: string) =>
   `{"model":"${MODEL}","created_at":"2026-01-01T00:00:00Z","message":{"role":"assistant","content":"${content}"},"done":false}\n`;
 const token = line(" palabra");
 const chunk = encoder.encode(token.repeat(TOKENS_A_CHUNK));
-const last = (tokens: number) =>
+const last = (tokens: number, promptTokens: number) =>
   encoder.encode(
     `{"model":"${MODEL}","created_at":"2026-01-01T00:00:00Z","message":{"role":"assistant","content":""},"done":true,` +
-      `"done_reason":"stop","total_duration":1,"load_duration":0,"prompt_eval_count":26,"prompt_eval_duration":1,` +
+      `"done_reason":"stop","total_duration":1,"load_duration":0,"prompt_eval_count":${promptTokens},"prompt_eval_duration":1,` +
       `"eval_count":${tokens},"eval_duration":1}\n`,
   );
 
-function stream(tokens: number): ReadableStream<Uint8Array> {
+function stream(tokens: number, promptTokens: number): ReadableStream<Uint8Array> {
   let left = tokens;
   return new ReadableStream({
     pull(controller) {
@@ -23,7 +23,7 @@ function stream(tokens: number): ReadableStream<Uint8Array> {
         return controller.enqueue(chunk);
       }
       if (left > 0) controller.enqueue(encoder.encode(token.repeat(left)));
-      controller.enqueue(last(tokens));
+      controller.enqueue(last(tokens, promptTokens));
       controller.close();
     },
   });
@@ -35,7 +35,14 @@ async function chat(request: Request): Promise<Response> {
   const tokens = body.options?.num_predict ?? 8;
   const pauseMs = Number(/^pause (\d+)/.exec(body.messages?.at(-1)?.content)?.[1] ?? 0);
   if (pauseMs > 0) await new Promise((done) => setTimeout(done, pauseMs));
-  return new Response(stream(tokens), { headers: { "content-type": "application/x-ndjson" } });
+  return new Response(stream(tokens, promptTokensOf(body.messages ?? [])), {
+    headers: { "content-type": "application/x-ndjson" },
+  });
+}
+
+/** As many as a model would count, or the router would take a long prompt for a cut one. */
+function promptTokensOf(messages: readonly { readonly content: string }[]): number {
+  return Math.max(26, messages.reduce((sum, { content }) => sum + content.length, 0) >> 2);
 }
 
 Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: ({ port }) => console.log(port) }, (request) => {

@@ -9,7 +9,8 @@ import { Memory } from "../../src/memory/memory.ts";
 import type { Provider } from "../../src/providers/provider.ts";
 import { MemoryTable } from "../../src/storage/memory_table.ts";
 import { createLibrary, createRandom, type Library } from "./library.ts";
-import { type Figure, median } from "./measure.ts";
+import { measureGrowth } from "./growth.ts";
+import { type Figure, median, spreadOf } from "./measure.ts";
 import { programCommand } from "./program.ts";
 import { createRouter } from "./router_bench.ts";
 
@@ -17,54 +18,76 @@ const DIMENSIONS = 768;
 const MODEL = "fast/vectors";
 /** Words of a passage: sections of notes and manuals are about as long. */
 const WORDS = 120;
-const QUESTIONS = 200;
+const SIZES = [1000, 10_000, 100_000] as const;
+/** So many times are all sizes asked, one after the other, and so many questions each. */
+const ROUNDS = 5;
+const QUESTIONS = 40;
 
 /** Figures of memory and chat: everything but the model, whose answer is here at once. */
 export async function benchMemory(): Promise<Figure[]> {
   const folder = await Deno.makeTempDir();
   try {
-    return [
-      ...await benchChat(folder, 10_000, 5),
-      ...await benchChat(folder, 100_000, 40),
-      await benchLearn(folder),
-    ];
+    return [...await benchChat(folder), await benchLearn(folder)];
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-async function benchChat(folder: string, passages: number, atMostMs: number): Promise<Figure[]> {
-  const library = createLibrary(DIMENSIONS);
-  const path = `${folder}/${passages}.db`;
-  const store = new MemoryTable({ path, busyTimeoutMs: 0, onSetAside: console.error });
-  const texts = fill(store, library, passages);
-  const random = createRandom(7);
-  let topic = 0;
-  const provider = instantProvider(() => [...library.vector(topic)]);
-  using memory = createMemory(store, provider);
-  const say = createSay(memory, provider);
-  const times: number[] = [];
-  const firstMs = await timeOf(() => say("¿cómo empieza esto?", 0)); // loads the codes of all vectors
-  const vectorMb = memory.vectorBytes / 1e6;
-  for (let question = -QUESTIONS / 4; question < QUESTIONS; question++) {
-    topic = Math.floor(random() * library.topics);
-    const words = (texts[Math.floor(random() * texts.length)] ?? "").split(" ");
-    const message = `¿Qué hay de ${[0, 1, 2, 3].map(() => words[Math.floor(random() * words.length)]).join(" ")}?`;
-    const ms = await timeOf(() => say(message, question));
-    if (question >= 0) times.push(ms);
-  }
-  const sorted = times.toSorted((one, other) => one - other);
+/** A program that has learned something, and the time it has taken. */
+interface Learned extends Disposable {
+  /** Loads the codes of all vectors. */
+  readonly firstMs: number;
+  readonly vectorMb: number;
+  /** Asks so many questions; milliseconds of each over the API, and of the router alone with the same words. */
+  ask(questions: number): Promise<{ readonly chat: number[]; readonly router: number[] }>;
+}
+
+async function benchChat(folder: string): Promise<Figure[]> {
+  using worlds = new DisposableStack();
+  const learned = new Map<number, Learned>();
+  for (const passages of SIZES) learned.set(passages, worlds.use(await learn(folder, passages)));
+  const asked = new Map<number, { chat: number[]; router: number[] }>(
+    SIZES.map((passages) => [passages, { chat: [], router: [] }]),
+  );
+  const growth = await measureGrowth({
+    what: "a chat message with 1,000 → 10,000 → 100,000 passages",
+    sizes: SIZES,
+    costOf: "each",
+    mostTimes: 1, // a passage costs less the more there are
+    rounds: ROUNDS,
+    async measure(passages) {
+      const times = await learned.get(passages)?.ask(QUESTIONS);
+      for (const name of ["chat", "router"] as const) asked.get(passages)?.[name].push(...times?.[name] ?? []);
+      return median(times?.chat ?? []);
+    },
+  });
+  const figures = ([[10_000, 5], [100_000, 40]] as const).flatMap(([passages, atMostMs]) => {
+    const { chat = [], router = [] } = asked.get(passages) ?? {};
+    const counted = { chat: chat.slice(QUESTIONS), router: router.slice(QUESTIONS) }; // without the first round
+    return figuresOf(passages, atMostMs, counted, learned.get(passages));
+  });
+  return [...figures, growth];
+}
+
+function figuresOf(
+  passages: number,
+  atMostMs: number,
+  times: { readonly chat: readonly number[]; readonly router: readonly number[] },
+  { firstMs = NaN, vectorMb = NaN }: Partial<Learned> = {},
+): Figure[] {
+  const sorted = times.chat.toSorted((one, other) => one - other);
+  const p95 = sorted[Math.floor(sorted.length * 0.95)] ?? NaN;
   const count = passages.toLocaleString("en");
   return [
     {
       what: `chat without the model, ${count} passages`,
-      value: median(times),
+      value: median(times.chat),
       unit: "ms",
       bound: { kind: "at most", value: atMostMs },
+      direct: median(times.router),
+      spread: spreadOf(times.chat),
       note:
-        `POST /api/chat without a socket; p95 ${
-          sorted[Math.floor(QUESTIONS * 0.95)]?.toFixed(1)
-        } ms of ${QUESTIONS}; ` +
+        `POST /api/chat without a socket, direct is the router alone; p95 ${p95.toFixed(1)} ms of ${sorted.length}; ` +
         `the first one, which loads the vectors' codes, ${firstMs.toFixed(0)} ms`,
     },
     {
@@ -76,13 +99,44 @@ async function benchChat(folder: string, passages: number, atMostMs: number): Pr
   ];
 }
 
-/** Gives the texts that were put in. */
+async function learn(folder: string, passages: number): Promise<Learned> {
+  const library = createLibrary(DIMENSIONS);
+  const path = `${folder}/${passages}.db`;
+  const store = new MemoryTable({ path, busyTimeoutMs: 0, onSetAside: console.error });
+  const texts = fill(store, library, passages);
+  const random = createRandom(7);
+  let topic = 0;
+  const provider = instantProvider(() => [...library.vector(topic)]);
+  const memory = createMemory(store, provider);
+  const { say, callRouter } = createChat(memory, provider);
+  const firstMs = await timeOf(() => say("¿cómo empieza esto?", 0));
+  let question = 0;
+  return {
+    firstMs,
+    vectorMb: memory.vectorBytes / 1e6,
+    async ask(questions) {
+      const times = { chat: [] as number[], router: [] as number[] };
+      for (let count = 0; count < questions; count++) {
+        topic = Math.floor(random() * library.topics);
+        const words = (texts[Math.floor(random() * texts.length)] ?? "").split(" ");
+        const message = `¿Qué hay de ${[0, 1, 2, 3].map(() => words[Math.floor(random() * words.length)]).join(" ")}?`;
+        times.chat.push(await timeOf(() => say(message, ++question)));
+        times.router.push(await timeOf(() => callRouter(message)));
+      }
+      return times;
+    },
+    [Symbol.dispose]: () => memory[Symbol.dispose](),
+  };
+}
+
+/** Gives some of the texts that were put in: all of them would fill the heap, which the program's own does not. */
 function fill(store: MemoryTable, library: Library, passages: number): string[] {
   const source = store.beginSource("bench.md");
   const modelId = store.vectors.modelId(MODEL, DIMENSIONS);
-  const texts = Array.from({ length: passages }, () => library.text(WORDS));
+  let texts: string[] = [];
   for (let from = 0; from < passages; from += 1000) {
-    const batch = texts.slice(from, from + 1000).map((text, at) => ({ heading: "", text, hash: `${from + at}` }));
+    texts = Array.from({ length: 1000 }, () => library.text(WORDS));
+    const batch = texts.map((text, at) => ({ heading: "", text, hash: `${from + at}` }));
     const ids = store.addPassages(source, batch, Date.now());
     store.vectors.put(
       modelId,
@@ -138,8 +192,15 @@ function createMemory(store: MemoryTable, provider: Provider): Memory {
 
 const DEADLINES = { loadMs: 60_000, firstTokenMs: 60_000, idleMs: 60_000 };
 
-/** Says something over the HTTP API of a program that is all there but for its model. */
-function createSay(memory: Memory, provider: Provider): (message: string, conversation: number) => Promise<void> {
+interface Chat {
+  /** Says something over the HTTP API. */
+  say(message: string, question: number): Promise<void>;
+  /** Asks the model the same, past everything that makes a conversation. */
+  callRouter(message: string): Promise<void>;
+}
+
+/** The chat of a program that is all there but for its model. */
+function createChat(memory: Memory, provider: Provider): Chat {
   const events = createEventBus({ onListenerError: console.error });
   const router = createRouter({ fast: provider }, ["fast/bench"]);
   const warn = console.error;
@@ -157,8 +218,8 @@ function createSay(memory: Memory, provider: Provider): (message: string, conver
   const prompts = new PromptFiles({ dir: "./nowhere", warn });
   const chat = new Pipeline({ router, memory, prompts, web, events, settings });
   const api = createLocalApi({ chat, memory, router, events, seal: { sealed: true, sandboxed: false } });
-  return async (message, conversation) => {
-    const body = JSON.stringify({ message, conversation_id: `c${Math.floor(conversation / 10)}` });
+  const say = async (message: string, question: number) => {
+    const body = JSON.stringify({ message, conversation_id: `c${Math.floor(question / 10)}` });
     const headers = { "content-type": "application/json" };
     const response = await api(new Request("http://localhost/api/chat", { method: "POST", headers, body }));
     const { content, knowledge_sources } = await response.json();
@@ -166,6 +227,7 @@ function createSay(memory: Memory, provider: Provider): (message: string, conver
       throw new Error(`status ${response.status}: the answer drew on nothing that was learned`);
     }
   };
+  return { say, callRouter: async (prompt) => void await router.generate({ prompt }) };
 }
 
 function isLearned({ kind }: { readonly kind: string }): boolean {

@@ -6,7 +6,8 @@ import type { BookAttempt } from "../../src/router/accounting.ts";
 import { resolveProfile } from "../../src/router/chain.ts";
 import { Router } from "../../src/router/router.ts";
 import { createSnapshot, type ProviderSlot } from "../../src/router/snapshot.ts";
-import { type Figure, median } from "./measure.ts";
+import { measureGrowth } from "./growth.ts";
+import { type Figure, median, spreadOf, spreadOfDifference } from "./measure.ts";
 
 const DEADLINES = { loadMs: 60_000, firstTokenMs: 60_000, idleMs: 60_000 };
 const TOKENS = 8;
@@ -24,7 +25,7 @@ export async function benchRouter(origin: string): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const load of LOADS) figures.push(...await benchOverhead(provider, router, load));
   figures.push(await benchRefused(provider), await benchOpenBreaker(provider));
-  figures.push(...await benchLongStream(router));
+  figures.push(...await benchLongStream(provider, router), await benchGrowth(provider, router));
   return figures;
 }
 
@@ -64,14 +65,14 @@ export function createRouter(
   return new Router(snapshot, { events, book, random });
 }
 
-async function callDirectly(provider: Provider): Promise<Timing> {
+async function callDirectly(provider: Provider, tokens = TOKENS): Promise<Timing> {
   const startedAt = performance.now();
   let firstMs = 0;
   const call = {
     model: "bench",
     contextTokens: 131_072,
     messages: [{ role: "user", content: "Hola" }],
-    max_tokens: TOKENS,
+    max_tokens: tokens,
     deadlines: DEADLINES,
     localOnly: true,
   } as const;
@@ -81,10 +82,10 @@ async function callDirectly(provider: Provider): Promise<Timing> {
   return { firstMs, totalMs: performance.now() - startedAt };
 }
 
-async function callRouter(router: Router): Promise<Timing> {
+async function callRouter(router: Router, tokens = TOKENS): Promise<Timing> {
   const startedAt = performance.now();
   let firstMs = 0;
-  for await (const { type } of router.stream({ prompt: "Hola", max_tokens: TOKENS })) {
+  for await (const { type } of router.stream({ prompt: "Hola", max_tokens: tokens })) {
     if (firstMs === 0 && type === "text") firstMs = performance.now() - startedAt;
   }
   return { firstMs, totalMs: performance.now() - startedAt };
@@ -130,24 +131,23 @@ async function benchOverhead(provider: Provider, router: Router, load: Load): Pr
     ];
     for (const take of turn % 2 ? both : both.toReversed()) await take();
   }
-  const added = (pick: (timing: Timing) => number) => median(routed.map(pick)) - median(direct.map(pick));
-  const total = added(({ totalMs }) => totalMs);
-  const first = added(({ firstMs }) => firstMs);
+  const added = (pick: (timing: Timing) => number) => {
+    const [through, without] = [routed.map(pick), direct.map(pick)];
+    const own = median(without);
+    return { value: median(through) - own, unit: "ms", direct: own, spread: spreadOfDifference(through, without) };
+  };
   return [
     {
       what: `added to a call, ${what}`,
-      value: total,
-      unit: "ms",
+      ...added(({ totalMs }) => totalMs),
       bound: { kind: "at most", value: 0.3 },
-      note: `direct ${median(direct.map(({ totalMs }) => totalMs)).toFixed(3)} ms; medians of ${direct.length}` +
+      note: `medians of ${direct.length}` +
         (concurrency > 1 ? `; one every ${micros(cost.direct)} µs direct, ${micros(cost.routed)} µs routed` : ""),
     },
     {
       what: `added to the first token, ${what}`,
-      value: first,
-      unit: "ms",
+      ...added(({ firstMs }) => firstMs),
       bound: { kind: "at most", value: 0.5 },
-      note: `direct ${median(direct.map(({ firstMs }) => firstMs)).toFixed(3)} ms`,
     },
   ];
 }
@@ -161,15 +161,19 @@ async function benchRefused(provider: Provider): Promise<Figure> {
   const PAUSE_MS = 100; // what the router waits before its one retry when `random` gives 0
   const dead = createOllama({ id: "dead", baseUrl: closedOrigin(), ledger });
   const times: number[] = [];
+  const direct: number[] = [];
   for (let round = 0; round < 30; round++) {
     const router = createRouter({ dead, fast: provider }, ["dead/bench", "fast/bench"], { random: () => 0 });
     times.push((await callRouter(router)).totalMs - PAUSE_MS);
+    direct.push((await callDirectly(provider)).totalMs);
   }
   return {
     what: "refused connection to the next answer",
     value: median(times),
     unit: "ms",
     bound: { kind: "at most", value: 15 },
+    direct: median(direct),
+    spread: spreadOf(times),
     note: `after the retry's pause of ${PAUSE_MS} ms; median of ${times.length}`,
   };
 }
@@ -196,12 +200,13 @@ async function benchOpenBreaker(provider: Provider): Promise<Figure> {
     value: median(skipped) - median(plain),
     unit: "ms",
     bound: { kind: "at most", value: 0.05 },
+    spread: spreadOfDifference(skipped, plain),
     note: `a call without it ${median(plain).toFixed(3)} ms; medians of ${plain.length}`,
   };
 }
 
 /** A long answer relayed token by token. */
-async function benchLongStream(router: Router): Promise<Figure[]> {
+async function benchLongStream(provider: Provider, router: Router): Promise<Figure[]> {
   const tokens = 100_000;
   const relay = async (count: number, sample: () => void) => {
     let seen = 0;
@@ -217,12 +222,16 @@ async function benchLongStream(router: Router): Promise<Figure[]> {
   const seen = await relay(tokens, () => sizes.push(Deno.memoryUsage().rss / 1e6));
   const seconds = (performance.now() - startedAt) / 1000;
   if (seen !== tokens) throw new Error(`${tokens} tokens were sent and ${seen} arrived`);
+  const direct: number[] = [];
+  for (let round = 0; round < 3; round++) direct.push((await callDirectly(provider, tokens)).totalMs / 1000);
   return [
     {
       what: "100,000 tokens relayed",
       value: tokens / seconds,
       unit: "tokens/s",
       bound: { kind: "at least", value: 50_000 },
+      direct: tokens / (direct.at(-1) ?? NaN),
+      note: "third run of each",
     },
     {
       what: "memory while relaying them, largest less smallest",
@@ -232,6 +241,18 @@ async function benchLongStream(router: Router): Promise<Figure[]> {
       note: `RSS ${sizes[0]?.toFixed(0)} MB at the start, ${sizes.at(-1)?.toFixed(0)} MB at the end, third run`,
     },
   ];
+}
+
+function benchGrowth(provider: Provider, router: Router): Promise<Figure> {
+  return measureGrowth({
+    what: "an answer of 1,000 → 10,000 → 100,000 tokens",
+    sizes: [1000, 10_000, 100_000],
+    costOf: "each",
+    mostTimes: 1.5,
+    sameWork: true,
+    measure: async (tokens) => (await callRouter(router, tokens)).totalMs,
+    direct: async (tokens) => (await callDirectly(provider, tokens)).totalMs,
+  });
 }
 
 function closedOrigin(): string {

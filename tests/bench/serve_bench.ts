@@ -1,7 +1,8 @@
 import { startFakeOllama } from "../support/fake_ollama.ts";
 import { sampleVitals } from "../support/vitals.ts";
 import { canLoad, load } from "./load.ts";
-import { type Figure, median } from "./measure.ts";
+import { measureGrowth } from "./growth.ts";
+import { type Figure, median, spreadOf, spreadOfDifference } from "./measure.ts";
 import { startScript } from "./script.ts";
 import { configFor, programCommand } from "./program.ts";
 
@@ -28,7 +29,11 @@ interface Served extends AsyncDisposable {
 export async function benchServe(provider: string): Promise<Figure[]> {
   const figures: Figure[] = [await benchReady(provider), await benchHangUp()];
   await using served = await serve(provider);
-  figures.push(await benchFirstToken(provider, served), ...await benchReaders(served));
+  figures.push(
+    await benchFirstToken(provider, served),
+    await benchGrowth(provider, served),
+    ...await benchReaders(served),
+  );
   if (await canLoad()) figures.push(...await benchLoad(provider, served));
   else console.error("Left out: latency, throughput and memory under load. They need wrk (apt-get install wrk).");
   return figures;
@@ -75,6 +80,7 @@ async function benchReady(provider: string): Promise<Figure> {
     value: median(times),
     unit: "ms",
     bound: { kind: "at most", value: 400 },
+    spread: spreadOf(times),
     note: `warm; median of ${times.length}`,
   };
 }
@@ -85,7 +91,7 @@ async function post(origin: string, { path, body }: typeof ROUTED | typeof DIREC
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ ...body, ...more }),
   });
-  if (!response.ok || !response.body) throw new Error(`${path} answered ${response.status}`);
+  if (!response.ok || !response.body) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
   return response.body;
 }
 
@@ -115,7 +121,9 @@ async function benchFirstToken(provider: string, { origin }: Served): Promise<Fi
     value: median(times.routed) - median(times.direct),
     unit: "ms",
     bound: { kind: "at most", value: 1 },
-    note: `direct ${median(times.direct).toFixed(3)} ms; medians of ${times.direct.length}`,
+    direct: median(times.direct),
+    spread: spreadOfDifference(times.routed, times.direct),
+    note: `medians of ${times.direct.length}`,
   };
 }
 
@@ -178,6 +186,33 @@ async function benchReaders({ origin, pid }: Served): Promise<Figure[]> {
   }];
 }
 
+/** What a request costs the more, the more messages of the conversation it brings. */
+function benchGrowth(provider: string, { origin }: Served): Promise<Figure> {
+  const ask = (origin: string, question: typeof ROUTED | typeof DIRECT) => async (messages: number) => {
+    const startedAt = performance.now();
+    await new Response(await post(origin, question, { messages: history(messages) })).bytes();
+    return performance.now() - startedAt;
+  };
+  return measureGrowth({
+    what: "a request with 20 → 200 → 2,000 messages",
+    sizes: [20, 200, 2000],
+    costOf: "each",
+    mostTimes: 1.5,
+    sameWork: true,
+    measure: ask(origin, ROUTED),
+    direct: ask(provider, DIRECT),
+  });
+}
+
+/** What was said so far, about 100 bytes a message, and a question. */
+function history(messages: number): object[] {
+  const said = "Los tomates se riegan cada dos días, por la mañana; el huerto está al sur de la casa. ";
+  return Array.from({ length: messages }, (_, at) => ({
+    role: (messages - at) % 2 ? "user" : "assistant",
+    content: `${at}: ${said}`,
+  }));
+}
+
 async function benchLoad(provider: string, { origin, pid }: Served): Promise<Figure[]> {
   const routed = { url: origin + ROUTED.path, body: ROUTED.body };
   const direct = { url: provider + DIRECT.path, body: DIRECT.body };
@@ -193,7 +228,7 @@ async function benchLoad(provider: string, { origin, pid }: Served): Promise<Fig
       rates[name].push((await load({ ...target, connections: 32, seconds: 2 })).requestsPerSecond);
     }
   }
-  const [own, ownRate] = [median(one.direct), Math.round(median(rates.direct)).toLocaleString("en")];
+  const own = median(one.direct);
   const bareRate = Math.round(median(rates.bare)).toLocaleString("en");
   return [
     {
@@ -201,14 +236,18 @@ async function benchLoad(provider: string, { origin, pid }: Served): Promise<Fig
       value: median(one.routed) - own,
       unit: "ms",
       bound: { kind: "at most", value: 0.7 },
-      note: `direct ${own.toFixed(3)} ms; a bare forwarder adds ${(median(one.bare) - own).toFixed(3)} ms`,
+      direct: own,
+      spread: spreadOfDifference(one.routed, one.direct),
+      note: `a bare forwarder adds ${(median(one.bare) - own).toFixed(3)} ms`,
     },
     {
       what: "requests through serve, 32 connections",
       value: median(rates.routed),
       unit: "requests/s",
       bound: { kind: "at least", value: 3000 },
-      note: `direct ${ownRate}, through a bare forwarder ${bareRate}; medians of ${ROUNDS}`,
+      direct: median(rates.direct),
+      spread: spreadOf(rates.routed),
+      note: `through a bare forwarder ${bareRate}; medians of ${ROUNDS}`,
     },
     ...await benchMemory(routed, pid),
   ];

@@ -9,8 +9,9 @@ import { GROUPINGS, type UsageReader } from "../../src/storage/usage.ts";
 import { createUsageBook } from "../../src/storage/usage_book.ts";
 import { UsageTable } from "../../src/storage/usage_table.ts";
 import { type Cluster, postgresMissing, startCluster } from "../support/postgres.ts";
-import { variedRows } from "../support/usage_rows.ts";
-import { type Figure, median } from "./measure.ts";
+import { usageRow, variedRows } from "../support/usage_rows.ts";
+import { measureGrowth } from "./growth.ts";
+import { type Figure, median, spreadOf, spreadOfDifference } from "./measure.ts";
 
 const ROWS = 100_000;
 const traffic = { sent() {}, sentMore() {}, received() {} };
@@ -25,9 +26,12 @@ export async function benchUsage(makeRouter: MakeRouter): Promise<Figure[]> {
   try {
     const figures = [await benchBookkeeping(makeRouter, `${folder}/book`)];
     figures.push(await benchStoppedServer(makeRouter, folder));
-    using table = fillTable(`${folder}/django.db`);
+    using table = fillTable(`${folder}/django.db`, ROWS);
     figures.push(await benchViews("this machine's", table));
     if (cluster) figures.push(...await benchShared(table, cluster));
+    using small = fillTable(`${folder}/small.db`, ROWS / 100);
+    using medium = fillTable(`${folder}/medium.db`, ROWS / 10);
+    figures.push(...await benchGrowth({ small, medium, table }));
     return figures;
   } finally {
     await cluster?.[Symbol.asyncDispose]();
@@ -53,7 +57,9 @@ async function benchBookkeeping(makeRouter: MakeRouter, dataDir: string): Promis
     value: median(times.booked) - median(times.plain),
     unit: "ms",
     bound: { kind: "at most", value: 0.1 },
-    note: `a call without it ${median(times.plain).toFixed(3)} ms; medians of ${times.plain.length}`,
+    direct: median(times.plain),
+    spread: spreadOfDifference(times.booked, times.plain),
+    note: `direct is a call without it; medians of ${times.plain.length}`,
   };
 }
 
@@ -105,16 +111,16 @@ function bookInto(usage: ReturnType<typeof openBook>): BookAttempt {
   return createAccounting({ record: usage.record, events: createEventBus({ onListenerError: console.error }) });
 }
 
-function fillTable(path: string): UsageTable {
+function fillTable(path: string, rows: number): UsageTable {
   const table = new UsageTable({ path, busyTimeoutMs: 0, onSetAside: console.error });
-  table.insertAll(variedRows(ROWS));
+  table.insertAll(variedRows(rows));
   return table;
 }
 
 /** The slowest of the summaries, each the median of five. */
 async function benchViews(whose: string, reader: UsageReader): Promise<Figure> {
   const dayStarts = localDayStarts(31);
-  const medians = [];
+  const views = [];
   for (const by of GROUPINGS) {
     const times = [];
     for (let round = 0; round < 5; round++) {
@@ -123,14 +129,16 @@ async function benchViews(whose: string, reader: UsageReader): Promise<Figure> {
       times.push(performance.now() - startedAt);
       if (total.calls !== ROWS) throw new Error(`${total.calls} rows were counted`);
     }
-    medians.push({ by, ms: median(times) });
+    views.push({ by, ms: median(times), spread: spreadOf(times) });
   }
+  const [slowest] = views.toSorted((one, other) => other.ms - one.ms);
   return {
     what: `slowest view of ${whose} 100,000 rows`,
-    value: Math.max(...medians.map(({ ms }) => ms)),
+    value: slowest?.ms ?? NaN,
     unit: "ms",
     bound: { kind: "at most", value: 100 },
-    note: medians.map(({ by, ms }) => `${by} ${ms.toFixed(0)}`).join(", "),
+    spread: slowest?.spread ?? NaN,
+    note: views.map(({ by, ms }) => `${by} ${ms.toFixed(0)}`).join(", "),
   };
 }
 
@@ -155,6 +163,40 @@ async function benchShared(table: UsageTable, cluster: Cluster): Promise<Figure[
     },
     views,
   ];
+}
+
+/** What reading and writing cost the more, the more rows there are. */
+async function benchGrowth({ small, medium, table }: Readonly<Record<"small" | "medium" | "table", UsageTable>>) {
+  const sizes = [ROWS / 100, ROWS / 10, ROWS] as const;
+  const tables = new Map([[sizes[0], small], [sizes[1], medium], [sizes[2], table]]);
+  const dayStarts = localDayStarts(31);
+  const timeIn = async (rows: number, work: (table: UsageTable) => unknown) => {
+    const chosen = tables.get(rows);
+    if (!chosen) throw new Error(`There is no table of ${rows} rows`);
+    const startedAt = performance.now();
+    await work(chosen);
+    return performance.now() - startedAt;
+  };
+  const read = await measureGrowth({
+    what: "a view of 1,000 → 10,000 → 100,000 rows",
+    sizes,
+    costOf: "each",
+    mostTimes: 1.5,
+    sameWork: true,
+    measure: (rows) => timeIn(rows, (table) => table.summarize({ by: "model", dayStarts })),
+  });
+  const written = await measureGrowth({ // last, as it adds some
+    what: "100 rows written where there are 1,000 → 10,000 → 100,000",
+    sizes,
+    costOf: "whole",
+    mostTimes: 2,
+    rounds: 9,
+    measure: (rows) =>
+      timeIn(rows, (table) => {
+        for (let row = 0; row < 100; row++) table.insert(usageRow());
+      }),
+  });
+  return [read, written];
 }
 
 function closedPort(): number {

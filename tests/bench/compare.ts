@@ -1,0 +1,100 @@
+import { alignColumns, format, isReached } from "./measure.ts";
+import type { Report, ReportFigure } from "./report.ts";
+
+/** A change counts when it is more than this share of the old value … */
+const SHARE = 0.1;
+/** … or than this, where one of the runs does not know how far a value may be off by chance … */
+const SHARE_UNKNOWN = 0.25;
+/** … and more than this share of the bound: beside it, less is nothing, however many per cent of a small value it is. */
+const SHARE_OF_BOUND = 0.05;
+
+export type Verdict = "as before" | "better" | "WORSE" | "new" | "missing" | "not comparable";
+
+/** One figure in two runs. */
+export interface Comparison {
+  readonly part: string;
+  readonly what: string;
+  readonly old: ReportFigure | undefined;
+  readonly now: ReportFigure | undefined;
+  readonly verdict: Verdict;
+}
+
+/** Figures that are not in `now` because their part was not run are left out. */
+export function compareFigures(old: Report, now: Report): Comparison[] {
+  const before = new Map(old.figures.map((figure) => [figure.what, figure]));
+  const after = new Set(now.figures.map(({ what }) => what));
+  const parts = new Set(now.figures.map(({ part }) => part));
+  const gone = old.figures.filter(({ what, part }) => !after.has(what) && (part === undefined || parts.has(part)));
+  return [
+    ...now.figures.map((figure) => compare(before.get(figure.what), figure)),
+    ...gone.map((figure) => compare(figure, undefined)),
+  ];
+}
+
+function compare(old: ReportFigure | undefined, now: ReportFigure | undefined): Comparison {
+  const { part = "", what = "" } = now ?? old ?? {};
+  return { part, what, old, now, verdict: judge(old, now) };
+}
+
+function judge(old: ReportFigure | undefined, now: ReportFigure | undefined): Verdict {
+  if (!old) return "new";
+  if (!now) return "missing";
+  if (old.unit !== now.unit || Number.isNaN(old.value) || Number.isNaN(now.value)) return "not comparable";
+  const change = now.value - old.value;
+  if (Math.abs(change) <= noiseOf(old, now)) return "as before";
+  return (change > 0) === (now.bound.kind === "at most") ? "WORSE" : "better";
+}
+
+/** A change up to this says nothing; in the unit of the figure. */
+function noiseOf(old: ReportFigure, now: ReportFigure): number {
+  const [before, after] = [known(old.spread), known(now.spread)];
+  const byChance = before === undefined || after === undefined ? undefined : Math.hypot(before, after);
+  const share = byChance === undefined ? SHARE_UNKNOWN : SHARE;
+  return Math.max(Math.abs(old.value) * share, byChance ?? 0, now.bound.value * SHARE_OF_BOUND);
+}
+
+function known(spread: number | undefined): number | undefined {
+  return Number.isNaN(spread) ? undefined : spread;
+}
+
+/** The comparison as a table for people. */
+export function renderComparison(old: Report, now: Report): string {
+  const compared = compareFigures(old, now);
+  const verdicts = ["WORSE", "better", "as before", "new", "missing", "not comparable"] as const;
+  const counts = verdicts.flatMap((verdict) => {
+    const count = compared.filter((each) => each.verdict === verdict).length;
+    return count > 0 ? `${count} ${verdict}` : [];
+  });
+  return [
+    `Compared with the run of ${old.at}`,
+    ...(old.machine === now.machine ? [] : [
+      `Warning: that was another machine, so a difference may be the machine's: ${old.machine}`,
+    ]),
+    "",
+    alignColumns([["part", "figure", "old", "new", "change", ""], ...compared.map(rowOf)]),
+    "",
+    `${counts.join(", ")}. A change counts when it is more than ${SHARE * 100} % (${
+      SHARE_UNKNOWN * 100
+    } % for what was`,
+    `measured once), more than chance explains, and more than ${SHARE_OF_BOUND * 100} % of what is wanted.`,
+  ].join("\n");
+}
+
+function rowOf({ part, what, old, now, verdict }: Comparison): string[] {
+  const missedNow = old && now && isReached(old) && !isReached(now) && !Number.isNaN(now.value);
+  return [
+    part,
+    what,
+    old ? `${format(old.value)} ${old.unit}` : "",
+    now ? `${format(now.value)} ${now.unit}` : "",
+    old && now && verdict !== "not comparable" ? formatChange(old.value, now.value) : "",
+    `${verdict}${missedNow ? ", MISSED now" : ""}`,
+  ];
+}
+
+/** Per cent of the old value; nothing where that says nothing. */
+function formatChange(old: number, now: number): string {
+  if (old <= 0) return "";
+  const percent = (now / old - 1) * 100;
+  return `${percent < 0 ? "−" : "+"}${Math.abs(percent).toFixed(Math.abs(percent) < 10 ? 1 : 0)} %`;
+}

@@ -1,0 +1,81 @@
+import { parseArgs } from "node:util";
+import { usageError } from "../../src/cli/usage_error.ts";
+import { didYouMean, quote } from "../../src/config/words.ts";
+import { parseReport, type Report } from "./report.ts";
+
+export interface Options {
+  readonly help: boolean;
+  /** The parts to run; all when none is named. */
+  readonly parts: readonly string[];
+  /** The file that gets the report. */
+  readonly json: string | undefined;
+  /** The file with the report to compare with. */
+  readonly compare: string | undefined;
+}
+
+/** @throws AgentError (exit 64) for a command line that is wrong */
+export function readOptions(args: readonly string[], known: readonly string[]): Options {
+  const { help = false, part = [], json, compare } = parse(args);
+  const parts = part.flatMap((list) => list.split(",")).map((name) => name.trim());
+  for (const name of parts) {
+    if (known.includes(name)) continue;
+    throw usageError(
+      `option '--part' knows no part ${quote(name)}.${didYouMean(name, known)}`,
+      `The parts are ${known.join(", ")}.`,
+    );
+  }
+  for (const [option, file] of [["--json", json], ["--compare", compare]] as const) {
+    if (file === "") throw usageError(`option '${option}' needs the name of a file`);
+  }
+  return { help, parts, json, compare };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        help: { type: "boolean", short: "h" },
+        part: { type: "string", multiple: true },
+        json: { type: "string" },
+        compare: { type: "string" },
+      },
+    }).values;
+  } catch (error) {
+    const [said = ""] = messageOf(error).split(/\.?(?: This command|\n)/); // what follows is advice for others
+    throw usageError(said.replace(/^./, (letter) => letter.toLowerCase()), "Add --help for the options.");
+  }
+}
+
+/** @throws AgentError (exit 64) when there is no report in it */
+export async function readReport(path: string): Promise<Report> {
+  try {
+    return parseReport(await Deno.readTextFile(path));
+  } catch (error) {
+    const reason = error instanceof Deno.errors.NotFound ? "there is no such file" : messageOf(error);
+    throw usageError(
+      `cannot compare with ${path}: ${reason}`,
+      "`deno task bench --json FILE` writes one to compare with.",
+    );
+  }
+}
+
+/**
+ * Looks whether a report can be written there, before minutes are spent on measuring; writes nothing.
+ * @throws AgentError (exit 64) when it cannot
+ */
+export async function requireWritable(path: string): Promise<void> {
+  const folder = path.replace(/[^/]*$/, "") || ".";
+  const found = await Deno.stat(folder).catch(() => undefined);
+  const existing = await Deno.stat(path).catch(() => undefined);
+  const trouble = !found?.isDirectory
+    ? `there is no folder ${folder}`
+    : existing?.isDirectory
+    ? "it is a folder"
+    : undefined;
+  if (trouble !== undefined) throw usageError(`cannot write the report to ${path}: ${trouble}`, "Name another file.");
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

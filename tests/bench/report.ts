@@ -1,0 +1,46 @@
+import { z } from "zod";
+import { formatPath } from "../../src/config/words.ts";
+
+/** What does not exist in JSON, NaN, was written as null. */
+const number = z.number().nullable().transform((value) => value ?? NaN);
+
+const reportSchema = z.object({
+  machine: z.string(),
+  at: z.iso.datetime(),
+  figures: z.array(z.object({
+    /** Reports of older versions do not tell. */
+    part: z.string().optional(),
+    what: z.string(),
+    value: number,
+    unit: z.string(),
+    bound: z.object({ kind: z.enum(["at most", "at least"]), value: z.number() }),
+    spread: number.optional(),
+  })).min(1),
+});
+
+/** One run of the benchmark, as it is kept and compared. */
+export type Report = z.output<typeof reportSchema>;
+export type ReportFigure = Report["figures"][number];
+
+/**
+ * Reads a report: the JSON alone, or all that a run has printed, whose last line it is.
+ * @throws Error with what is wrong about it
+ */
+export function parseReport(text: string): Report {
+  const { success, data, error } = reportSchema.safeParse(parseJson(text));
+  if (success) return data;
+  const [issue] = error.issues;
+  const place = formatPath(issue?.path ?? []);
+  throw new Error(`it is not a report of this benchmark (${place ? `${place}: ` : ""}${issue?.message})`);
+}
+
+function parseJson(text: string): unknown {
+  for (const candidate of [text, text.trimEnd().split("\n").at(-1) ?? ""]) {
+    try {
+      return JSON.parse(candidate);
+    } catch {
+      // The next one, perhaps.
+    }
+  }
+  throw new Error("it is not JSON, and neither is its last line");
+}
