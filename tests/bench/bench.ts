@@ -20,7 +20,7 @@ Usage: deno task bench [--part NAME,…] [--json FILE] [--compare FILE]
   -h, --help       this text
 
 Standard output gets the table, then the comparison, and the figures as JSON in the last line. All parts together take
-about eight minutes. Nothing else should run meanwhile. Exit codes: 0 measured, whatever came out · 1 a measurement
+about ten minutes. Nothing else should run meanwhile. Exit codes: 0 measured, whatever came out · 1 a measurement
 failed · 64 wrong usage · 73 the file could not be written.
 
 Example: deno task bench --json before.json; git pull; deno task bench --compare before.json`;
