@@ -1,4 +1,4 @@
-import { alignColumns, format, isReached } from "./measure.ts";
+import { alignColumns, format, isReached, median } from "./measure.ts";
 import type { Report, ReportFigure } from "./report.ts";
 
 /** A change counts when it is more than this share of the old value … */
@@ -7,6 +7,8 @@ const SHARE = 0.1;
 const SHARE_UNKNOWN = 0.25;
 /** … and more than this share of the bound: beside it, less is nothing, however many per cent of a small value it is. */
 const SHARE_OF_BOUND = 0.05;
+/** The machine itself was not the same when direct calls took so many times as long, or as short. */
+const MACHINE_TIMES = 1.2;
 
 export type Verdict = "as before" | "better" | "WORSE" | "new" | "missing" | "not comparable";
 
@@ -67,9 +69,7 @@ export function renderComparison(old: Report, now: Report): string {
   });
   return [
     `Compared with the run of ${old.at}`,
-    ...(old.machine === now.machine ? [] : [
-      `Warning: that was another machine, so a difference may be the machine's: ${old.machine}`,
-    ]),
+    ...warningsOf(old, now),
     "",
     alignColumns([["part", "figure", "old", "new", "change", ""], ...compared.map(rowOf)]),
     "",
@@ -78,6 +78,26 @@ export function renderComparison(old: Report, now: Report): string {
     } % for what was`,
     `measured once), more than chance explains, and more than ${SHARE_OF_BOUND * 100} % of what is wanted.`,
   ].join("\n");
+}
+
+/** Why a difference may be the machine's and not the program's. */
+function warningsOf(old: Report, now: Report): string[] {
+  const times = slowdownOf(old, now);
+  const differs = times > MACHINE_TIMES || times < 1 / MACHINE_TIMES;
+  return [
+    ...(old.machine === now.machine ? [] : [`Warning: that was another machine: ${old.machine}`]),
+    ...(differs ? [`Warning: the direct calls take ${times.toFixed(2)} times as long as then, so may the rest.`] : []),
+  ];
+}
+
+/** How many times as long the direct calls took, in the median; NaN when the runs have none in common. */
+function slowdownOf(old: Report, now: Report): number {
+  const before = new Map(old.figures.map((figure) => [figure.what, figure]));
+  return median(now.figures.flatMap(({ what, unit, direct = NaN }) => {
+    const times = direct / (before.get(what)?.direct ?? NaN);
+    if (!(times > 0) || before.get(what)?.unit !== unit) return [];
+    return unit === "ms" ? times : unit.endsWith("/s") ? 1 / times : [];
+  }));
 }
 
 function rowOf({ part, what, old, now, verdict }: Comparison): string[] {
@@ -95,6 +115,7 @@ function rowOf({ part, what, old, now, verdict }: Comparison): string[] {
 /** Per cent of the old value; nothing where that says nothing. */
 function formatChange(old: number, now: number): string {
   if (old <= 0) return "";
+  if (now >= old * 10) return `× ${Math.round(now / old).toLocaleString("en")}`;
   const percent = (now / old - 1) * 100;
   return `${percent < 0 ? "−" : "+"}${Math.abs(percent).toFixed(Math.abs(percent) < 10 ? 1 : 0)} %`;
 }

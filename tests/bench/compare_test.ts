@@ -64,12 +64,35 @@ Deno.test("figures of parts that were not run are not missing", () => {
 Deno.test("renderComparison() shows old, new and change, counts, and names another machine and missed bounds", () => {
   const old = { ...report(figure("slow", 8), figure("same", 8), figure("zero", 0)), machine: "64 processors" };
   const text = renderComparison(old, report(figure("slow", 12), figure("same", 7.84), figure("zero", 0.1)));
-  assert.match(text, /^Compared with the run of 2026-11-29T10:00:00\.000Z\nWarning: that was another machine.*64 proc/);
+  assert.match(text, /^Compared with the run of 2026-11-29T10:00:00\.000Z\nWarning: that was another machine: 64 proc/);
   assert.match(text, /^router +slow +8\.000 ms +12\.0 ms +\+50 % +WORSE, MISSED now$/m);
   assert.match(text, /^router +same +8\.000 ms +7\.840 ms +−2\.0 % +as before$/m);
   assert.match(text, /^router +zero +0\.000 ms +0\.100 ms +as before$/m);
   assert.match(text, /^1 WORSE, 2 as before\. /m);
   assert.doesNotMatch(renderComparison(report(figure("x", 1)), report(figure("x", 1))), /Warning/);
+});
+
+Deno.test("renderComparison() says when the machine itself was slower or quicker, which the direct calls tell", () => {
+  const run = (...times: number[]) =>
+    report(
+      figure("waits", 1, { direct: times[0] }),
+      figure("rate", 1, { unit: "calls/s", direct: 600 / (times[1] ?? NaN) }),
+      figure("other", 1, { unit: "MB", direct: 99 * (times[2] ?? NaN) }),
+      figure("none", 1),
+    );
+  const warning = (then: Report, now: Report) => /^Warning: (.*)$/m.exec(renderComparison(then, now))?.[1];
+  assert.equal(warning(run(1, 1, 1), run(1.1, 1.2, 9)), undefined);
+  assert.equal(
+    warning(run(1, 1, 1), run(2, 3, 1)),
+    "the direct calls take 2.50 times as long as then, so may the rest.",
+  );
+  assert.match(warning(run(2, 2, 2), run(1, 1, 1)) ?? "", /take 0\.50 times/);
+  assert.equal(warning(report(figure("waits", 1)), run(9, 9, 9)), undefined, "an old report has no direct calls");
+});
+
+Deno.test("a value of many times the old one is told as such", () => {
+  const text = renderComparison(report(figure("x", 0.004)), report(figure("x", 8)));
+  assert.match(text, / × 2,000 +WORSE$/m);
 });
 
 Deno.test("parseReport() reads the JSON alone, or everything that a run has printed", () => {

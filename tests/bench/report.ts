@@ -14,6 +14,7 @@ const reportSchema = z.object({
     value: number,
     unit: z.string(),
     bound: z.object({ kind: z.enum(["at most", "at least"]), value: z.number() }),
+    direct: number.optional(),
     spread: number.optional(),
   })).min(1),
 });
