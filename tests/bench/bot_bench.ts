@@ -1,3 +1,4 @@
+import { CHANNELS, GUILDS, MEMBERS, messagePacket, servers } from "../support/crowd.ts";
 import { BOT_ID, BOT_TOKEN, type FakeGateway, startFakeGateway } from "../support/fake_gateway.ts";
 import { until } from "../support/rig.ts";
 import { sampleVitals } from "../support/vitals.ts";
@@ -6,9 +7,6 @@ import { type Figure, median, spreadOf } from "./measure.ts";
 import { programCommand } from "./program.ts";
 
 const ROUNDS = 5;
-const GUILDS = 50;
-const MEMBERS = 10_000;
-const CHANNELS = 500;
 /** Messages that are not for the bot, a second, and how many in all: three minutes and twenty seconds of them. */
 const CHATTER = { perSecond: 5000, messages: 1_000_000 };
 const OP = { heartbeat: 1, members: 8 };
@@ -156,7 +154,7 @@ async function startBot(): Promise<Bot> {
     readyMs,
     happens,
     asked: agent.asked,
-    say: (content, channel) => discord.sendRaw(message(++id, content, channel % CHANNELS)),
+    say: (content, channel) => discord.sendRaw(messagePacket({ id: ++id, content, channel: channel % CHANNELS })),
     async caughtUp() {
       const beats = discord.received(OP.heartbeat).length;
       discord.send(OP.heartbeat, null); // Discord's way of asking for a heartbeat at once
@@ -188,48 +186,6 @@ function startAgent() {
     asked: () => new Promise<number>((resolve) => tell = resolve),
     [Symbol.asyncDispose]: () => server.shutdown(),
   };
-}
-
-const guildOf = (channel: number) => String((BigInt(channel % GUILDS) + 1n) << 22n);
-const channelId = (channel: number) => String(1_000_000 + channel);
-const personId = (person: number) => String(2_000_000 + person);
-
-function servers() {
-  return Array.from({ length: GUILDS }, (_, guild) => ({
-    id: guildOf(guild),
-    name: `Servidor ${guild}`,
-    owner_id: personId(guild),
-    channels: Array.from({ length: CHANNELS / GUILDS }, (_, index) => ({
-      id: channelId(guild + index * GUILDS),
-      type: 0,
-      name: `canal-${index}`,
-      topic: "de todo un poco",
-    })),
-    members: Array.from({ length: MEMBERS / GUILDS }, (_, index) => ({
-      user: { id: personId(guild + index * GUILDS), username: `persona_${index}`, global_name: `Persona ${index}` },
-      roles: [],
-    })),
-  }));
-}
-
-/**
- * A message with everything that Discord sends along. As text: a million of them must not cost this process more than
- * the one that is measured.
- */
-function message(id: number, content: string, channel: number): string {
-  const guild = channel % GUILDS;
-  const index = id % (MEMBERS / GUILDS);
-  const person = personId(guild + index * GUILDS);
-  const mentions = content.includes(BOT_ID) ? `{"id":"${BOT_ID}","username":"django"}` : "";
-  return `{"t":"MESSAGE_CREATE","s":${id},"op":0,"d":{"type":0,"tts":false,"timestamp":"${new Date().toISOString()}",` +
-    `"pinned":false,"nonce":"${id}","mentions":[${mentions}],"mention_roles":[],"mention_everyone":false,` +
-    `"member":{"roles":["${guildOf(channel)}"],"premium_since":null,"pending":false,"nick":null,"mute":false,` +
-    `"joined_at":"2024-02-11T10:20:30.400000+00:00","flags":0,"deaf":false,"communication_disabled_until":null,` +
-    `"banner":null,"avatar":null},"id":"${id}","flags":0,"embeds":[],"edited_timestamp":null,"content":"${content}",` +
-    `"components":[],"channel_type":0,"channel_id":"${channelId(channel)}","author":{"username":"persona_${index}",` +
-    `"public_flags":0,"primary_guild":null,"id":"${person}","global_name":"Persona ${index}","discriminator":"0",` +
-    `"collectibles":null,"clan":null,"avatar_decoration_data":null,"avatar":"a41af0d1ff45f3a8d0f4b9f7a3c0a1e4"},` +
-    `"attachments":[],"guild_id":"${guildOf(channel)}"}}`;
 }
 
 /** Seconds of a processor that a process has used; undefined where the system does not tell. */

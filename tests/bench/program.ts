@@ -33,7 +33,7 @@ export function scriptCommand(name: string, args: readonly string[] = []): Deno.
 }
 
 /** What stands between `deno` and `main.ts` in the task. */
-function taskFlags(): string[] {
+export function taskFlags(): string[] {
   const words = project.tasks.agent.command.split(" ");
   return words.slice(words.indexOf("deno") + 1, words.indexOf("main.ts"));
 }
