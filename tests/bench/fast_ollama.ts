@@ -2,9 +2,9 @@
 
 const encoder = new TextEncoder();
 const MODEL = "bench";
-/** One that fails whenever it is asked. */
-const BROKEN = "broken";
-const MODELS = [MODEL, BROKEN];
+/** One that fails when it is told to. */
+const FLAKY = "flaky";
+const MODELS = [MODEL, FLAKY];
 const TOKENS_A_CHUNK = 20;
 const line = (content: string) =>
   `{"model":"${MODEL}","created_at":"2026-01-01T00:00:00Z","message":{"role":"assistant","content":"${content}"},"done":false}\n`;
@@ -53,9 +53,9 @@ const asked: Record<string, number> = {};
 async function chat(request: Request): Promise<Response> {
   const body = await request.json();
   asked[body.model] = (asked[body.model] ?? 0) + 1;
-  if (body.model === BROKEN) return Response.json({ error: "server busy" }, { status: 503 });
   const tokens = body.options?.num_predict ?? 8;
   const prompt = body.messages?.at(-1)?.content;
+  if (body.model === FLAKY && prompt === "fail") return Response.json({ error: "server busy" }, { status: 503 });
   const pauseMs = Number(/^pause (\d+)/.exec(prompt)?.[1] ?? 0);
   if (pauseMs > 0) await new Promise((done) => setTimeout(done, pauseMs));
   return new Response(prompt === "no end" ? unfinished() : stream(lettersIn(body), tokens), {

@@ -68,7 +68,7 @@ async function whyMissing(): Promise<string | undefined> {
 }
 
 /** The samples of the later half of the work. What came before is warm-up: code is compiled, caches and heaps fill. */
-function laterHalf(samples: readonly Sample[]): Sample[] {
+export function laterHalf(samples: readonly Sample[]): Sample[] {
   const { first, last } = rangeOf(samples);
   return samples.filter(({ at }) => at >= (first + last) / 2);
 }
