@@ -1,6 +1,6 @@
 /** What a run of the chaos means: everything that is not as it should be, and the page that says so. */
 import { judgeGrowth, slopeOf } from "../support/vitals.ts";
-import { type Chaos, KEPT_MS, MOST_KEPT, MOST_KEPT_FOR_A_WHILE } from "./run.ts";
+import { type Chaos, MOST_KEPT } from "./run.ts";
 
 /**
  * What the memory may grow over the later half of a run, in MB: what V8 takes before it collects, seen as the rise
@@ -34,14 +34,13 @@ function judgeBooks({ fates, replies, books }: Chaos): string[] {
   return complaints;
 }
 
-function judgeProcess({ memory, before, atRest, restMs, exitCode, faults }: Chaos): string[] {
+function judgeProcess({ memory, before, atRest, exitCode, faults }: Chaos): string[] {
   const complaints = faults.map((fault) => `the program told of a fault of its own: ${fault}`);
   const { growth, verdict } = judgeGrowth(memory, MOST_GROWTH_MB);
   if (verdict === "grows") complaints.push(`memory grew by ${growth.toFixed(1)} MB over the later half`);
-  const mostKept = MOST_KEPT + (restMs < KEPT_MS ? MOST_KEPT_FOR_A_WHILE : 0);
   for (const what of ["descriptors", "sockets"] as const) {
     const [then, now] = [before?.[what] ?? 0, atRest?.[what] ?? 0];
-    if (now > then + mostKept) complaints.push(`${now} ${what} are open at rest, ${then} were before`);
+    if (now > then + MOST_KEPT) complaints.push(`${now} ${what} are open at rest, ${then} were before`);
   }
   if (exitCode !== 0) complaints.push(`it ended with ${exitCode}`);
   return complaints;

@@ -16,14 +16,12 @@ import {
 export interface ChaosOptions {
   readonly seconds: number;
   readonly seed: number;
-  /** How long the program is left alone at most before what it holds is counted; default two minutes. */
-  readonly restMs?: number;
   /** Is told what begins to break. */
   readonly tell?: (what: string) => void;
 }
 
 /** What happened. */
-export interface Chaos extends Required<Omit<ChaosOptions, "tell">> {
+export interface Chaos extends Omit<ChaosOptions, "tell"> {
   /** How often each adversity began. */
   readonly adversities: Readonly<Record<string, number>>;
   readonly fates: Fates;
@@ -43,24 +41,21 @@ const CLIENTS = 6;
 const SAMPLE_EVERY_MS = 1000;
 /** How long PostgreSQL may take to have everything, once nothing is broken any more. */
 const RECOVERY_MS = 120_000;
-/** How long Deno's `fetch` keeps an idle connection: the default of hyper-util's client, on which it is built. */
-export const KEPT_MS = 90_000;
-const REST_MS = KEPT_MS + 30_000;
+/** How long the program may take to let go of what it does not need any more. */
+const REST_MS = 30_000;
 /** Longer than the program keeps the idle connections of its clients. */
 const QUIET_MS = 7000;
 const WARM_UP_MS = 5000;
-/** Connections that may be kept for the next request for good, beyond those kept before. */
-export const MOST_KEPT = 8;
-/** And those that are kept for a while: one for each of the ten who ask at the same time, to each provider in a cloud. */
-export const MOST_KEPT_FOR_A_WHILE = 20;
+/** Descriptors and sockets that may be more: PostgreSQL's connections, and databases with their logs. */
+export const MOST_KEPT = 6;
 const CALM_MS = [500, 4000] as const;
 const BROKEN_MS = [500, 8000] as const;
 
-export async function runChaos({ seconds, seed, restMs = REST_MS, tell = () => {} }: ChaosOptions): Promise<Chaos> {
+export async function runChaos({ seconds, seed, tell = () => {} }: ChaosOptions): Promise<Chaos> {
   await using world = await startChaosWorld();
   const { served: { origin, program }, discord } = world;
   await warmUp(world, seed);
-  const before = await settle(program.pid, restMs);
+  const before = await settle(world);
   await awaitShared(world, RECOVERY_MS);
   const begun = await readBooks(world);
   const adversities: Record<string, number> = {};
@@ -86,13 +81,13 @@ export async function runChaos({ seconds, seed, restMs = REST_MS, tell = () => {
   stop.abort();
   await Promise.all([...demons, watching]);
   const [fates, replies] = await Promise.all([clients, talk]);
-  const atRest = await settle(program.pid, restMs, before);
+  const atRest = await settle(world, before);
   await awaitShared(world, RECOVERY_MS);
   program.kill("SIGTERM");
   const { code: exitCode, stderr } = await program.finished;
   const books = since(begun, await readBooks(world));
   const faults = stderr.split("\n").filter((line) => /internal error|fault of the program/i.test(line));
-  return { seconds, seed, restMs, adversities, fates, replies, books, memory, before, atRest, exitCode, faults };
+  return { seconds, seed, adversities, fates, replies, books, memory, before, atRest, exitCode, faults };
 }
 
 /** A little of everything, every provider in turn, so that what is kept for good is there before the first count. */
@@ -121,13 +116,17 @@ async function watch(pid: number, memory: Sample[], stop: AbortSignal): Promise<
 }
 
 /**
- * What the program holds once nobody asks anything: when that has not changed for a while and, where there is a time
- * before, is no more than it was then. What it is in the end, when that never comes.
+ * What the program holds once nobody asks anything, and nobody whom it has asked keeps a connection to it: when that
+ * has not changed for a while and is hardly more than before. What it is in the end, when that never comes.
  */
-async function settle(pid: number, restMs: number, before?: Vitals): Promise<Vitals | undefined> {
+async function settle({ served, providers, discord }: ChaosWorld, before?: Vitals): Promise<Vitals | undefined> {
+  const { pid } = served.program;
+  discord.hangUpIdle();
+  for (const provider of providers) await provider.down();
+  for (const provider of providers) await provider.up();
   let last = await sampleVitals(pid);
   let quietMs = 0;
-  for (let waitedMs = 0; last && waitedMs < restMs && quietMs < QUIET_MS; waitedMs += SAMPLE_EVERY_MS) {
+  for (let waitedMs = 0; last && waitedMs < REST_MS && quietMs < QUIET_MS; waitedMs += SAMPLE_EVERY_MS) {
     await new Promise((resolve) => setTimeout(resolve, SAMPLE_EVERY_MS));
     const now = await sampleVitals(pid);
     const isQuiet = now?.descriptors === last.descriptors &&

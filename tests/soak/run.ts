@@ -72,6 +72,7 @@ async function soak(world: SoakWorld, work: Work): Promise<SoakResult> {
   })();
   const asked = await world.asked();
   await world.stopModels();
+  world.discord.hangUpIdle();
   const atRest = await lookAtRest(world, atStart);
   const exitCode = await world.stopProgram();
   return {

@@ -89,6 +89,8 @@ export interface FakeGateway extends AsyncDisposable {
   cut(options?: { readonly inFrame: boolean }): void;
   /** Reads nothing more from the connections there are, not even their end. */
   freeze(): void;
+  /** Ends the connections to its API that nobody uses at the moment. */
+  hangUpIdle(): void;
   /** Forgets every session. */
   forget(): void;
   /** From now on connections are refused by the system. */
@@ -197,6 +199,10 @@ class Fake implements FakeGateway {
 
   freeze(): void {
     for (const { socket } of this.#open()) socket?.pause();
+  }
+
+  hangUpIdle(): void {
+    this.#server.closeIdleConnections();
   }
 
   forget(): void {
