@@ -138,6 +138,24 @@ pageTest("holds a conversation, with mode, sources, model and cost", async (api)
   assertCalm(tested, api);
 });
 
+pageTest("shows what a model, a document or a conversation says as text, whatever it is", async (api) => {
+  const markup = '<img src="http://192.0.2.1/x.png" onerror="document.title=1"><s>Hola</s>';
+  await teach(api, "<s>huerto</s>.md", `El huerto: ${markup}`);
+  await using tested = await open(api, "chat");
+  const { page } = tested;
+  api.first.always({ kind: "answer", tokens: [markup, " ![x](http://192.0.2.1/y.png)"] });
+  await say(api, `¿Qué dice el huerto? ${markup}`, { conversation_id: "<u>c</u>" });
+  await page.getByLabel("Message").fill(markup);
+  await page.getByLabel("Message").press("Enter");
+  await page.getByText(`${markup} ![x](http://192.0.2.1/y.png)`).first().waitFor();
+  for (const view of VIEWS) {
+    await page.goto(`${api.origin}/#/${view}`);
+    await page.locator("h1").waitFor();
+    assert.equal(await page.locator("img, s, u").count(), 0, view);
+  }
+  assertCalm(tested, api);
+});
+
 pageTest("stops an answer, the model with it, and keeps what is being written", async (api) => {
   await using tested = await open(api, "chat");
   const { page } = tested;
