@@ -108,6 +108,22 @@ pageTest("changes profile and roles, in the file too, and says what it cannot do
   assertCalm(tested, api);
 });
 
+pageTest("keeps every role that is chosen, however fast", async (api) => {
+  await using tested = await open(api, "models");
+  const { page } = tested;
+  await page.getByLabel("technical").waitFor();
+  // Both before the page has drawn itself anew.
+  await page.evaluate(`for (const label of ["technical", "business"]) {
+    const field = [...document.querySelectorAll("label")].find((each) => each.textContent.startsWith(label));
+    const select = field.querySelector("select");
+    select.value = "second/small";
+    select.dispatchEvent(new Event("change", { bubbles: true }));
+  }`);
+  await page.getByRole("button", { name: "Apply" }).click();
+  await page.getByText(/^Changed\..*technical.*business/).waitFor();
+  assertCalm(tested, api);
+});
+
 pageTest("tests a model, and says what is wrong with a models.json that is refused", async (api) => {
   await using tested = await open(api, "models");
   const { page } = tested;

@@ -198,7 +198,7 @@ function RoleSelects(props: PartProps): ComponentChild {
       label: role,
       value: chosen[role] ?? model ?? "",
       choices: choicesOf(role),
-      onChange: (value) => setChosen({ ...chosen, [role]: value }),
+      onChange: (value) => setChosen((before) => ({ ...before, [role]: value })), // two may come before it is drawn anew
     })
   );
   return h(
