@@ -248,9 +248,9 @@ for (const [what, change] of [["is not pulled", { models: ["llama3.2"] }], ["is 
 for (const signal of ["SIGINT", "SIGKILL"] as const) {
   Deno.test(`learn goes on where it was after ${signal} in the middle of a document, and ends complete`, async () => {
     await using world = await createWorld();
-    await write(world, { "big.md": longText(12_000_000) });
+    await write(world, { "big.md": longText(6_000_000) });
     const program = world.start(["learn", "big.md"]);
-    await untilWritten(world, 2_000_000);
+    await untilWritten(world, 1_000_000);
     program.kill(signal);
     const { code, stderr } = await program.finished;
     if (signal === "SIGINT") {
@@ -319,7 +319,7 @@ Deno.test("a document learned anew keeps nobody else from the memory", async () 
   assert.equal((await world.run(["learn", "big.md"])).code, 0);
   await write(world, { "big.md": `Anew.\n\n${longText(2_000_000).replaceAll("Paragraph", "Section")}` });
   const program = world.start(["learn", "big.md"]);
-  await untilWritten(world, 2_000_000);
+  await untilWritten(world, 1_000_000);
   const others: number[] = [];
   let over = false;
   program.finished.then(() => over = true);
