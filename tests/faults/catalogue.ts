@@ -1,6 +1,7 @@
 /**
  * The fault catalogue: the sixteen ways in which gateways are known to be broken by their providers (a public catalogue
- * for gateways names them), and those that Ollama adds. The outage of a minute is in `outage.ts`.
+ * for gateways names them), and those that Ollama adds. The outage of a minute is in `outage.ts`. Whom an answer is
+ * billed to is looked at in all of them (`trial.ts`).
  */
 import type { Behaviour } from "../support/fake_behaviour.ts";
 import type { FakeOllama } from "../support/fake_ollama.ts";
@@ -15,7 +16,7 @@ const takenOver = (primary: number): Expectations => both({ ending: "fallback", 
 /** The primary gives one answer after so many calls. */
 const answered = (primary: number): Expectations => both({ ending: "primary", primary, fallback: 0 });
 /** Who waits for the whole answer gets it from the fallback; who has seen a part of it is told that it is no whole. */
-const brokenOff = (kind: "protocol" | "timeout" | "context_length"): Expectations => ({
+const brokenOff = (kind: "protocol" | "timeout" | "unavailable" | "context_length"): Expectations => ({
   whole: { ending: "fallback", primary: 1, fallback: 1 },
   streamed: { ending: "told", kind, primary: 1, fallback: 0 },
 });
@@ -108,6 +109,11 @@ const BROKEN_STREAMS: readonly Scenario[] = [
   },
   { name: "malformed chunk", arrange: primaryDoes({ kind: "malformed", after: 2 }), ...brokenOff("protocol") },
   { name: "no terminator", arrange: primaryDoes({ kind: "no_finish", after: 2 }), ...brokenOff("protocol") },
+  {
+    name: "error in the stream: billed to who answered",
+    arrange: primaryDoes({ kind: "error_in_stream", after: 2 }),
+    ...brokenOff("unavailable"),
+  },
   {
     name: "cut, and a picky fallback",
     arrange: ({ primary, fallback }) => {

@@ -38,6 +38,7 @@ const FINE: Evidence = {
   outcomes: [{ by: "fallback", text: ANSWERS.fallback.tokens.join(""), words: "" }],
   primary: [CHAT],
   fallback: [CHAT],
+  free: { primary: true, fallback: false },
   rows: [],
   words: "",
 };
@@ -67,7 +68,10 @@ Deno.test("judge() finds whatever is not as it should be", () => {
   assert.match(complaints({ rows: [{ ...ROW, provider: "primary" }] }), /billed: primary/);
   assert.match(complaints({ rows: [ROW, ROW] }), /billed: fallback,fallback/);
   assert.match(complaints({ rows: [{ ...ROW, output_tokens: 23 }] }), /booked: 2200 \+ 23 tokens/);
-  assert.match(complaints({ rows: [{ ...ROW, cost_usd: 1 }] }), /booked: .* 1 USD/);
+  assert.match(complaints({ rows: [{ ...ROW, input_tokens: 1 }] }), /booked: 1 \+ 22 tokens/);
+  for (const cost_usd of [0, 1, null]) {
+    assert.match(complaints({ rows: [{ ...ROW, cost_usd }] }), new RegExp(`booked: .* ${cost_usd} USD`));
+  }
   assert.match(complaints({ words: "…SECRET-CONTENT…" }), /was shown/);
   const told = { text: "Hola", reason: "protocol", words: "" };
   const streamed = { fallback: [], rows: [] };

@@ -27,6 +27,8 @@ export interface Evidence {
   readonly outcomes: readonly Outcome[];
   readonly primary: readonly RecordedChat[];
   readonly fallback: readonly RecordedChat[];
+  /** Which of the two are Ollamas: those cost nothing. */
+  readonly free: Readonly<Record<"primary" | "fallback", boolean>>;
   /** One for every attempt, oldest first. */
   readonly rows: readonly StoredUsageRow[];
   /** Everything anybody was told, events included. */
@@ -55,7 +57,8 @@ export async function runTrial(trial: Trial): Promise<Verdict> {
   }
   const { primary: { chats: primary }, fallback: { chats: fallback } } = world;
   const words = [...outcomes.map((outcome) => outcome.words), ...events].join("\n");
-  const evidence = { outcomes, primary, fallback, rows: await readRows(world), words };
+  const free = { primary: world.primary.protocol === "ollama", fallback: world.fallback.protocol === "ollama" };
+  const evidence = { outcomes, primary, fallback, free, rows: await readRows(world), words };
   const complaints = judge(trial, evidence);
   if (scenario.hangs && !(await isLeft(primary))) complaints.push("the connection to the primary stays open");
   return {
@@ -105,20 +108,19 @@ function judgeOutcome(outcome: Outcome, { ending, kind }: Expected, way: Way): s
 }
 
 /** Whoever answered is billed for what it counted, and nobody else for anything like an answer. */
-function judgeRows({ outcomes, rows }: Evidence): string[] {
+function judgeRows({ outcomes, rows, free }: Evidence): string[] {
   const answers = outcomes.flatMap(({ by }) => by === undefined ? [] : [by]);
   const billed = rows.filter(({ outcome }) => outcome === "ok");
   if (billed.map(({ provider }) => provider).join() !== answers.join()) {
     return [`billed: ${billed.map(({ provider }) => provider).join() || "nobody"}`];
   }
-  return billed.flatMap((row) => {
-    const { usage } = ANSWERS[row.provider === "primary" ? "primary" : "fallback"];
-    const { input, output } = usage;
-    const usd = (input * USD_PER_MILLION.input + output * USD_PER_MILLION.output) / 1e6;
-    // Ollama's models have no price here: this machine did the work.
-    const costs = row.cost_usd === 0 || Math.abs((row.cost_usd ?? NaN) - usd) < 1e-12;
-    const counted = row.source === "provider" && row.output_tokens === output;
-    return counted && costs ? [] : [`booked: ${row.input_tokens} + ${row.output_tokens} tokens, ${row.cost_usd} USD`];
+  return billed.flatMap(({ provider, source, input_tokens, output_tokens, cost_usd }) => {
+    const who = provider === "primary" ? "primary" : "fallback";
+    const { input, output } = ANSWERS[who].usage;
+    const usd = free[who] ? 0 : (input * USD_PER_MILLION.input + output * USD_PER_MILLION.output) / 1e6;
+    const isRight = source === "provider" && input_tokens === input && output_tokens === output &&
+      cost_usd !== null && Math.abs(cost_usd - usd) < 1e-12;
+    return isRight ? [] : [`booked: ${input_tokens} + ${output_tokens} tokens, ${cost_usd} USD`];
   });
 }
 
