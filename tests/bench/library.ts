@@ -1,15 +1,10 @@
 /** A library of made-up passages whose words are as common and as rare as those of a language (Zipf's law). */
+import { createRandom } from "../support/random.ts";
 
 const SYLLABLES = "ca me lo tri pas ten gu ro si va ne bi do fu ja ple cor qui zan mo".split(" ");
 const VOCABULARY = 60_000;
 /** Sub-topics: passages of the same one have similar vectors. */
 const TOPICS = 500;
-
-/** Numbers that are the same in every run (Numerical Recipes' linear congruential generator). */
-export function createRandom(seed = 1): () => number {
-  let state = seed;
-  return () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
-}
 
 export interface Library {
   /** `words` words; the n-th most common of them is as common as 1/n says. */
@@ -19,7 +14,7 @@ export interface Library {
   readonly topics: number;
 }
 
-export function createLibrary(dimensions: number, random = createRandom()): Library {
+export function createLibrary(dimensions: number, random = createRandom(1)): Library {
   const words = Array.from({ length: VOCABULARY }, (_, rank) => wordOf(rank));
   const word = () => words[Math.floor(Math.exp(random() * Math.log(VOCABULARY))) - 1] ?? "";
   const centres = Array.from({ length: TOPICS }, () => Float32Array.from({ length: dimensions }, () => random() - 0.5));

@@ -1,40 +1,39 @@
 /** One run of the chaos: load from all sides while everything breaks, then peace, then the count. */
-import { createRandom } from "../bench/library.ts";
+import { pause } from "../../src/core/pause.ts";
+import { createRandom } from "../support/random.ts";
 import { type Sample, sampleVitals, type Vitals } from "../support/vitals.ts";
-import { awaitShared, type Books, readBooks, since } from "./books.ts";
-import { type Fates, runClients } from "./clients.ts";
-import { pause, runDemon } from "./demon.ts";
-import { type Replies, runTalk } from "./talk.ts";
-import {
-  type ChaosWorld,
-  discordAdversities,
-  postgresAdversities,
-  providerAdversities,
-  startChaosWorld,
-} from "./world.ts";
+import { type ClientOutcomes, runClients } from "./clients.ts";
+import { type Replies, runDiscordUsers } from "./discord_users.ts";
+import { type Fault, injectFaults } from "./fault_injector.ts";
+import { awaitShared, checkUsage, since, type UsageCheck } from "./usage_check.ts";
+import { type ChaosWorld, discordFaults, postgresFaults, providerFaults, startChaosWorld } from "./world.ts";
 
 export interface ChaosOptions {
   readonly seconds: number;
+  /** Of the faults, and of what clients and people do. */
   readonly seed: number;
+  /** Ends everything. */
+  readonly signal: AbortSignal;
   /** Is told what begins to break. */
-  readonly tell?: (what: string) => void;
+  readonly onFault?: (name: string) => void;
 }
 
 /** What happened. */
-export interface Chaos extends Omit<ChaosOptions, "tell"> {
-  /** How often each adversity began. */
-  readonly adversities: Readonly<Record<string, number>>;
-  readonly fates: Fates;
+export interface Chaos extends Pick<ChaosOptions, "seconds" | "seed"> {
+  /** How often each fault was injected. */
+  readonly injected: Readonly<Record<string, number>>;
+  readonly outcomes: ClientOutcomes;
   readonly replies: Replies;
-  readonly books: Books;
-  /** MB of resident memory, at seconds since the start. Empty where the system does not tell. */
+  readonly usage: UsageCheck;
+  /** MB of resident memory, at seconds since the start. */
   readonly memory: readonly Sample[];
   /** Before the load and a while after it; undefined where the system does not tell. */
   readonly before: Vitals | undefined;
   readonly atRest: Vitals | undefined;
-  /** How the program ended when it was asked to, and what it had told of faults of its own. */
+  /** How the program ended when it was asked to. */
   readonly exitCode: number;
-  readonly faults: readonly string[];
+  /** What it told of faults of its own. */
+  readonly internalErrors: readonly string[];
 }
 
 const CLIENTS = 6;
@@ -51,68 +50,91 @@ export const MOST_KEPT = 6;
 const CALM_MS = [500, 4000] as const;
 const BROKEN_MS = [500, 8000] as const;
 
-export async function runChaos({ seconds, seed, tell = () => {} }: ChaosOptions): Promise<Chaos> {
-  await using world = await startChaosWorld();
-  const { served: { origin, program }, discord } = world;
+/** @throws what went wrong with the world itself; the reason of the signal. Nothing of it stays behind */
+export async function runChaos({ signal, ...options }: ChaosOptions): Promise<Chaos> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  aborted.catch(() => {}); // whoever waits for something hears of it
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  try {
+    await using world = await startChaosWorld();
+    return await Promise.race([play(world, options), aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+async function play(world: ChaosWorld, options: Omit<ChaosOptions, "signal">): Promise<Chaos> {
+  const { seconds, seed } = options;
+  const { program } = world.served;
   await warmUp(world, seed);
   const before = await settle(world);
   await awaitShared(world, RECOVERY_MS);
-  const begun = await readBooks(world);
-  const adversities: Record<string, number> = {};
-  const demon = (list: Parameters<typeof runDemon>[0], nth: number) =>
-    runDemon(list, {
-      random: createRandom(seed + nth),
-      calmMs: CALM_MS,
-      brokenMs: BROKEN_MS,
-      tell: (name) => {
-        adversities[name] = (adversities[name] ?? 0) + 1;
-        tell(name);
-      },
-    }, stop.signal);
-  const stop = new AbortController();
-  const memory: Sample[] = [];
-  const clients = runClients({ origin, random: createRandom(seed + 1), clients: CLIENTS }, stop.signal);
-  const talk = runTalk({ discord, random: createRandom(seed + 2), firstId: 2_000_000 }, stop.signal);
-  const demons = [providerAdversities, discordAdversities, postgresAdversities].map((of, at) =>
-    demon(of(world), 3 + at)
-  );
-  const watching = watch(program.pid, memory, stop.signal);
-  await pause(seconds * 1000, stop.signal);
-  stop.abort();
-  await Promise.all([...demons, watching]);
-  const [fates, replies] = await Promise.all([clients, talk]);
+  const begun = await checkUsage(world);
+  const { injected, outcomes, replies, memory } = await rage(world, options);
   const atRest = await settle(world, before);
   await awaitShared(world, RECOVERY_MS);
   program.kill("SIGTERM");
   const { code: exitCode, stderr } = await program.finished;
-  const books = since(begun, await readBooks(world));
-  const faults = stderr.split("\n").filter((line) => /internal error|fault of the program/i.test(line));
-  return { seconds, seed, adversities, fates, replies, books, memory, before, atRest, exitCode, faults };
+  const usage = since(begun, await checkUsage(world));
+  const internalErrors = stderr.split("\n").filter((line) => /internal error|fault of the program/i.test(line));
+  return { seconds, seed, injected, outcomes, replies, usage, memory, before, atRest, exitCode, internalErrors };
+}
+
+/** The load and the faults. */
+async function rage(
+  world: ChaosWorld,
+  { seconds, seed, onFault = () => {} }: Omit<ChaosOptions, "signal">,
+): Promise<Pick<Chaos, "injected" | "outcomes" | "replies" | "memory">> {
+  const { served: { origin, program }, discord } = world;
+  const over = new AbortController();
+  const injected: Record<string, number> = {};
+  const memory: Sample[] = [];
+  const note = (name: string) => {
+    injected[name] = (injected[name] ?? 0) + 1;
+    onFault(name);
+  };
+  const inject = (faults: readonly Fault[], nth: number) => {
+    const random = createRandom(seed + nth);
+    return injectFaults(faults, { random, calmMs: CALM_MS, brokenMs: BROKEN_MS, onFault: note }, over.signal);
+  };
+  const work = Promise.all([
+    runClients({ origin, random: createRandom(seed + 1), clients: CLIENTS }, over.signal),
+    runDiscordUsers({ discord, random: createRandom(seed + 2), firstId: 2_000_000 }, over.signal),
+    inject(providerFaults(world), 3),
+    inject(discordFaults(world), 4),
+    inject(postgresFaults(world), 5),
+    watch(program.pid, memory, over.signal),
+  ]);
+  await Promise.race([pause(seconds * 1000, over.signal), work]); // which ends early only by failing
+  over.abort();
+  const [outcomes, replies] = await work;
+  return { injected, outcomes, replies, memory };
 }
 
 /** A little of everything, every provider in turn, so that what is kept for good is there before the first count. */
 async function warmUp({ served: { origin }, discord, providers }: ChaosWorld, seed: number): Promise<void> {
-  const stop = new AbortController();
+  const over = new AbortController();
   const load = Promise.all([
-    runClients({ origin, random: createRandom(seed), clients: CLIENTS }, stop.signal),
-    runTalk({ discord, random: createRandom(seed), firstId: 1_000_000 }, stop.signal),
+    runClients({ origin, random: createRandom(seed), clients: CLIENTS }, over.signal),
+    runDiscordUsers({ discord, random: createRandom(seed), firstId: 1_000_000 }, over.signal),
   ]);
   for (const provider of providers) {
-    await pause(WARM_UP_MS / providers.length, stop.signal);
+    await Promise.race([pause(WARM_UP_MS / providers.length, over.signal), load]);
     await provider.down();
   }
   for (const provider of providers) await provider.up();
-  stop.abort();
+  over.abort();
   await load;
 }
 
-async function watch(pid: number, memory: Sample[], stop: AbortSignal): Promise<void> {
+async function watch(pid: number, memory: Sample[], over: AbortSignal): Promise<void> {
   const startedAt = performance.now();
-  while (!stop.aborted) {
+  do {
     const vitals = await sampleVitals(pid);
     if (vitals) memory.push({ at: (performance.now() - startedAt) / 1000, value: vitals.rssMb });
-    await pause(SAMPLE_EVERY_MS, stop);
-  }
+  } while (await pause(SAMPLE_EVERY_MS, over));
 }
 
 /**

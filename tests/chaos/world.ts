@@ -9,7 +9,7 @@ import type { Behaviour, FakeProvider } from "../support/fake_provider.ts";
 import { type Cluster, startCluster } from "../support/postgres.ts";
 import { createFolder, startProgram } from "../support/program.ts";
 import { until } from "../support/rig.ts";
-import type { Adversity } from "./demon.ts";
+import type { Fault } from "./fault_injector.ts";
 
 export const GUILD = "100";
 export const CHANNELS = ["201", "202", "203", "204"];
@@ -81,7 +81,7 @@ export async function startChaosWorld(): Promise<ChaosWorld> {
 }
 
 /** A provider is gone, silent, overloaded, breaks off, or talks nonsense. */
-export function providerAdversities({ providers }: ChaosWorld): Adversity[] {
+export function providerFaults({ providers }: ChaosWorld): Fault[] {
   const broken: readonly (readonly [string, Behaviour])[] = [
     ["silent", { kind: "silence" }],
     ["stalled", { kind: "stall", after: 2 }],
@@ -92,7 +92,7 @@ export function providerAdversities({ providers }: ChaosWorld): Adversity[] {
   ];
   return providers.flatMap((provider) => [
     { name: `${provider.protocol}: gone`, begin: () => provider.down(), end: () => provider.up() },
-    ...broken.map(([name, behaviour]): Adversity => ({
+    ...broken.map(([name, behaviour]): Fault => ({
       name: `${provider.protocol}: ${name}`,
       begin: () => provider.always(behaviour),
       end: () => provider.always(ANSWER),
@@ -101,8 +101,8 @@ export function providerAdversities({ providers }: ChaosWorld): Adversity[] {
 }
 
 /** Discord's connection is cut, closed, frozen or refused; its API fails. */
-export function discordAdversities({ discord }: ChaosWorld): Adversity[] {
-  const once = (name: string, begin: () => void): Adversity => ({ name: `discord: ${name}`, begin, end: () => {} });
+export function discordFaults({ discord }: ChaosWorld): Fault[] {
+  const once = (name: string, begin: () => void): Fault => ({ name: `discord: ${name}`, begin, end: () => {} });
   const failing = (name: string, ...behaviours: readonly RestBehaviour[]) =>
     once(name, () => discord.rest.next(...behaviours));
   return [
@@ -125,7 +125,7 @@ export function discordAdversities({ discord }: ChaosWorld): Adversity[] {
 }
 
 /** PostgreSQL crashes, is stopped, or says nothing more. */
-export function postgresAdversities({ cluster }: ChaosWorld): Adversity[] {
+export function postgresFaults({ cluster }: ChaosWorld): Fault[] {
   return [
     { name: "postgres: crashed", begin: () => cluster.stop("kill"), end: () => cluster.start() },
     { name: "postgres: stopped", begin: () => cluster.stop("fast"), end: () => cluster.start() },

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { CodeIndex, codeOf } from "../../src/memory/code_index.ts";
-import { createRandom, randomVector } from "../support/random_vectors.ts";
+import { createRandom } from "../support/random.ts";
+import { randomVector } from "../support/random_vectors.ts";
 
 interface Entry {
   readonly id: number;

@@ -3,7 +3,8 @@ import { unitVector, VectorSearch } from "../../src/memory/vector_search.ts";
 import type { Realm } from "../../src/storage/memory.ts";
 import type { MemoryTable } from "../../src/storage/memory_table.ts";
 import { addExchange, createTable, giveVectors, LEARNED, openMemoryTable } from "../support/memory_store.ts";
-import { createRandom, nearby, randomVector } from "../support/random_vectors.ts";
+import { createRandom } from "../support/random.ts";
+import { nearby, randomVector } from "../support/random_vectors.ts";
 
 const MODEL = "fake/model";
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { BreakerState } from "../../src/core/events.ts";
 import { CircuitBreaker, type Permit } from "../../src/router/breaker.ts";
+import { createRandom } from "../support/random.ts";
 
 const THRESHOLD = 3;
 const RECOVERY_MS = 1000;
@@ -61,17 +62,6 @@ class Model {
 
 const VERDICTS = ["succeeded", "failed", "withdrawn"] as const;
 type Verdict = typeof VERDICTS[number];
-
-/** Numbers in [0, 1) that a seed determines (mulberry32). */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6D2B79F5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Plays one random sequence on both and returns the states it went through. */
 function compare(seed: number, steps: number): Set<BreakerState> {

@@ -5,7 +5,8 @@ import type { Unembedded } from "../../src/storage/memory.ts";
 import type { MemoryTable } from "../../src/storage/memory_table.ts";
 import { scopeOf } from "../../src/storage/scope.ts";
 import { addExchange, countVectors, createTable, giveVectors, openMemoryTable } from "../support/memory_store.ts";
-import { createRandom, randomVector } from "../support/random_vectors.ts";
+import { createRandom } from "../support/random.ts";
+import { randomVector } from "../support/random_vectors.ts";
 
 const MODEL = "ollama/embeddinggemma";
 

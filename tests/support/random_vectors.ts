@@ -1,15 +1,4 @@
-/** Numbers and vectors that are the same in every run. */
-
-/** Uniform numbers from 0 to 1 (mulberry32). */
-export function createRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = state + 0x6d2b79f5 >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+/** Vectors that are the same in every run. */
 
 /** A vector whose numbers are normally distributed (Box, Muller 1958). */
 export function randomVector(random: () => number, dimensions: number): number[] {

@@ -1,6 +1,7 @@
 /** People on Discord who ask the bot, each channel one question after the other, until they are told to stop. */
 import { BOT_ID, type FakeGateway } from "../support/fake_gateway.ts";
-import { pause } from "./demon.ts";
+import { pause } from "../../src/core/pause.ts";
+import { DEFAULT_ANSWER } from "../support/rig.ts";
 import { CHANNELS, GUILD } from "./world.ts";
 
 /** What became of their questions. */
@@ -15,19 +16,21 @@ export interface Replies {
   readonly doubled: readonly string[];
 }
 
-const ANSWER = "Hola, soy Django.";
 /** How long people wait for a reply. Messages wait three minutes for a Discord that is away. */
 const PATIENCE_MS = 240_000;
 const LOOK_EVERY_MS = 20;
 
-export interface TalkOptions {
+export interface DiscordUsersOptions {
   readonly discord: FakeGateway;
   readonly random: () => number;
   /** The id of the first question; those of the others follow. */
   readonly firstId: number;
 }
 
-export async function runTalk({ discord, random, firstId }: TalkOptions, stop: AbortSignal): Promise<Replies> {
+export async function runDiscordUsers(
+  { discord, random, firstId }: DiscordUsersOptions,
+  stop: AbortSignal,
+): Promise<Replies> {
   const asked: string[] = [];
   const channel = async (channelId: string) => {
     while (!stop.aborted) {
@@ -73,11 +76,11 @@ function repliesTo({ rest }: FakeGateway, id: string): string[] {
 
 function summarise(asked: readonly string[], discord: FakeGateway): Replies {
   const replies = asked.map((id) => ({ id, texts: repliesTo(discord, id) }));
-  const answered = replies.filter(({ texts }) => texts.includes(ANSWER)).length;
+  const answered = replies.filter(({ texts }) => texts.includes(DEFAULT_ANSWER)).length;
   return {
     asked: asked.length,
     answered,
-    excused: replies.filter(({ texts }) => texts.length > 0 && !texts.includes(ANSWER)).length,
+    excused: replies.filter(({ texts }) => texts.length > 0 && !texts.includes(DEFAULT_ANSWER)).length,
     lost: replies.filter(({ texts }) => texts.length === 0).map(({ id }) => id),
     doubled: replies.filter(({ texts }) => texts.length > 1).map(({ id }) => id),
   };

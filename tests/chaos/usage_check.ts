@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { LEAVING } from "./clients.ts";
 import { type ChaosWorld, USAGE } from "./world.ts";
 
-export interface Books {
+export interface UsageCheck {
   /** Rows, one for every attempt. */
   readonly rows: number;
   /** Answers by a model, without those to clients that hang up. */
@@ -20,13 +20,13 @@ type Place = Pick<ChaosWorld, "folder" | "cluster" | "databaseUrl">;
 /** Waits until PostgreSQL has every row, or the time is up. */
 export async function awaitShared(place: Place, patienceMs: number): Promise<void> {
   for (const until = performance.now() + patienceMs; performance.now() < until;) {
-    const { unshared } = await readBooks(place);
+    const { unshared } = await checkUsage(place);
     if (unshared === 0) return;
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
 }
 
-export async function readBooks({ folder, cluster, databaseUrl }: Place): Promise<Books> {
+export async function checkUsage({ folder, cluster, databaseUrl }: Place): Promise<UsageCheck> {
   const rows = readLocal(`${folder}/data/django.db`);
   const stored = await cluster.query<{ id: string }>(databaseUrl, "SELECT id FROM token_usage");
   const [here, there] = [new Set(rows.map(({ id }) => id)), new Set(stored.map(({ id }) => id))];
@@ -41,7 +41,7 @@ export async function readBooks({ folder, cluster, databaseUrl }: Place): Promis
 }
 
 /** What has been added. What is not in both places is counted as it is. */
-export function since(before: Books, now: Books): Books {
+export function since(before: UsageCheck, now: UsageCheck): UsageCheck {
   return {
     ...now,
     rows: now.rows - before.rows,
