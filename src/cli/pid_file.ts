@@ -43,7 +43,7 @@ function open(path: string, dataDir: string): Deno.FsFile {
   try {
     Deno.mkdirSync(dataDir, { recursive: true });
     requirePlainFile(path);
-    return Deno.openSync(path, { read: true, write: true, create: true });
+    return Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
   } catch (error) {
     throw describeAccess(error, "write", path, dataDir);
   }

@@ -24,6 +24,7 @@ Deno.test("claimDataFolder() writes the number of this process and removes the f
   const path = `${folder.path}/a/b/data`; // which does not exist yet
   const claim = claimDataFolder(path);
   assert.equal(await Deno.readTextFile(`${path}/${FILE}`), `${Deno.pid}\n`);
+  assert.equal(((await Deno.stat(`${path}/${FILE}`)).mode ?? 0) & 0o077, 0, "it is its owner's alone");
   claim[Symbol.dispose]();
   assert.equal(await exists(`${path}/${FILE}`), false);
 });

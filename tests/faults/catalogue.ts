@@ -1,7 +1,7 @@
 /**
- * The fault catalogue: the sixteen ways in which gateways are known to be broken by their providers (a public catalogue
- * for gateways names them), and those that Ollama adds. The outage of a minute is in `outage.ts`. Whom an answer is
- * billed to is looked at in all of them (`trial.ts`).
+ * The fault catalogue. A public one for gateways names sixteen ways in which their providers break them; all of them
+ * are here but the outage of a minute, which is in `outage.ts`, with some variants and with those that Ollama adds. Whom
+ * an answer is billed to is looked at in all of them (`trial.ts`).
  */
 import type { Behaviour } from "../support/fake_behaviour.ts";
 import type { FakeOllama } from "../support/fake_ollama.ts";
@@ -76,7 +76,7 @@ const REFUSALS: readonly Scenario[] = [
 
 const SILENCES: readonly Scenario[] = [
   { name: "reset before the headers", arrange: primaryDoes({ kind: "reset" }), ...takenOver(2) },
-  { name: "silence", limits: "tight", hangs: true, arrange: primaryDoes({ kind: "silence" }), ...takenOver(1) },
+  { name: "silence", limits: "silent", hangs: true, arrange: primaryDoes({ kind: "silence" }), ...takenOver(1) },
   {
     name: "late first token, in time",
     arrange: ({ primary }, { lateMs }) =>
@@ -102,7 +102,7 @@ const BROKEN_STREAMS: readonly Scenario[] = [
   },
   {
     name: "stalled",
-    limits: "tight",
+    limits: "idle",
     hangs: true,
     arrange: primaryDoes({ kind: "stall", after: 2 }),
     ...brokenOff("timeout"),
@@ -118,7 +118,7 @@ const BROKEN_STREAMS: readonly Scenario[] = [
     name: "cut, and a picky fallback",
     arrange: ({ primary, fallback }) => {
       primary.always({ kind: "cut", after: 2 });
-      fallback.always({ kind: "picky", ...ANSWERS.fallback });
+      fallback.always({ kind: "rejects_prefill", ...ANSWERS.fallback });
     },
     ...brokenOff("protocol"),
   },

@@ -19,8 +19,9 @@ export interface Timings {
   readonly limits: Limits;
   /** For a whole call. */
   readonly totalSeconds: number;
-  /** The same for a provider that is to break them by silence. */
-  readonly tight: Limits;
+  /** The same for a provider that is to say nothing for too long, before its first token or after it. */
+  readonly silent: Limits;
+  readonly idle: Limits;
   /** The same for one whose first token is to come too late, or would be without the limit for loading. */
   readonly short: Limits;
   /** When a late first token comes. */
@@ -37,7 +38,8 @@ export const FULL: Timings = {
   name: "full",
   limits: SHIPPED,
   totalSeconds: 600,
-  tight: SHIPPED,
+  silent: SHIPPED,
+  idle: SHIPPED,
   short: { ...SHIPPED, first_token_seconds: 10 },
   lateMs: 20_000,
   loadMs: 40_000,
@@ -48,7 +50,8 @@ export const FAST: Timings = {
   name: "fast",
   limits: AMPLE,
   totalSeconds: 120,
-  tight: { ...AMPLE, first_token_seconds: 0.5, idle_seconds: 0.5 },
+  silent: { ...AMPLE, first_token_seconds: 0.5 },
+  idle: { ...AMPLE, idle_seconds: 0.5 },
   short: { ...AMPLE, first_token_seconds: 0.4 },
   lateMs: 1200,
   loadMs: 1200,
@@ -79,7 +82,7 @@ export interface Scenario {
   /** Default: all of them. */
   readonly protocols?: readonly ProtocolName[];
   /** Limits of the primary; default those of everybody. */
-  readonly limits?: "tight" | "short";
+  readonly limits?: "silent" | "idle" | "short";
   /** How often it is asked, one request after the other; default 1. */
   readonly asks?: number;
   /** Default: a short question. */

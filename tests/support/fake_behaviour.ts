@@ -61,7 +61,7 @@ export type Behaviour =
   | { readonly kind: "big_line"; readonly bytes: number }
   | { readonly kind: "redirect"; readonly to: string; /** Default 307. */ readonly status?: number }
   /** Answers only a conversation that ends with the user's turn: half an answer to go on with is refused with 400. */
-  | { readonly kind: "picky"; readonly tokens?: readonly string[]; readonly usage?: FakeUsage }
+  | { readonly kind: "rejects_prefill"; readonly tokens?: readonly string[]; readonly usage?: FakeUsage }
   | { readonly kind: "finish"; /** As the provider spells it. */ readonly raw: string }
   | { readonly kind: "raw"; readonly bytes: string };
 

@@ -41,7 +41,7 @@ export async function play(behaviour: Behaviour, stage: Stage): Promise<void> {
   switch (behaviour.kind) {
     case "answer":
       return await playPlan({ ...behaviour, answer: answerOf(behaviour, stage), ending: "complete" }, stage);
-    case "picky":
+    case "rejects_prefill":
       if (!endsWithUser(chat)) return await sendStatus(reply, protocol.error(400, chat));
       return await play({ ...behaviour, kind: "answer" }, stage);
     case "finish":
