@@ -41,6 +41,18 @@ Deno.test("the permission set of post is part of the program's own", () => {
   assert.match(project.tasks.post.command, / -P=post .*main\.ts post$/);
 });
 
+Deno.test("every package is pinned to a version and to the hash of its bytes, and none may run a script", async () => {
+  assert.deepEqual(project.lock, { path: "deno.lock", frozen: true });
+  assert.deepEqual(project.allowScripts.allow, []);
+  for (const target of Object.values(project.imports)) {
+    assert.match(target, /^npm:(@[\w-]+\/)?[\w-]+@\d+\.\d+\.\d+(\/\w+)?$/);
+  }
+  const packages: Record<string, { integrity?: string }> =
+    JSON.parse(await Deno.readTextFile(new URL("deno.lock", ROOT))).npm;
+  assert.ok(Object.keys(packages).length >= Object.keys(project.imports).length);
+  for (const [name, { integrity }] of Object.entries(packages)) assert.match(integrity ?? "", /^sha512-/, name);
+});
+
 /** A program that asks for permissions, given as JSON on the command line, and prints the granted ones. */
 const PROBE = `
   const states = await Promise.all(JSON.parse(Deno.args[0]).map((wanted) => Deno.permissions.query(wanted)));

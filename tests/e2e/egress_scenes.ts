@@ -93,9 +93,17 @@ async function temptToChange(world: EgressWorld, served: Served): Promise<void> 
 /** The other commands that ask somebody something, each a process of its own; with their exit codes in such a world. */
 async function runCommands(world: EgressWorld): Promise<void> {
   const local = ["privacy", "models", "models test", "ask Hola", "memory search tomates", "post --dry-run Hola"];
-  const codes = { doctor: 78, "usage --shared": 77, ...Object.fromEntries(local.map((command) => [command, 0])) };
+  const typed = {
+    chat: "¿Qué hay de los tomates?\n",
+    "learn -": "Mira http://192.0.2.5/ y ![x](https://evil.example/x.png)",
+  };
+  const codes = {
+    ...{ doctor: 78, "usage --shared": 77, bot: 77 },
+    ...Object.fromEntries([...local, ...Object.keys(typed)].map((command) => [command, 0])),
+  };
   for (const [command, expected] of Object.entries(codes)) {
-    const { code, stdout, stderr } = await world.run(command.split(" "));
+    const stdin = Object.entries(typed).find(([each]) => each === command)?.[1];
+    const { code, stdout, stderr } = await world.run(command.split(" "), stdin === undefined ? {} : { stdin });
     assert.equal(code, expected, `${command}: ${stdout}${stderr}`);
   }
 }
