@@ -9,10 +9,10 @@
 import { parseArgs } from "node:util";
 import project from "../deno.json" with { type: "json" };
 import { usageError } from "./cli/usage_error.ts";
-import { isLoopbackOrPrivate } from "./core/address.ts";
+import { isUnspecified } from "./core/address.ts";
 import { AgentError, withRemedy } from "./core/errors.ts";
 import { createLog } from "./core/log.ts";
-import { HOST_OPTIONS, type HostOption } from "./core/sandbox.ts";
+import { HOST_OPTIONS, type HostOption, isGrantedBy } from "./core/sandbox.ts";
 import { CLOUD_HOSTS } from "./privacy/egress.ts";
 
 /** What Deno compiles for. */
@@ -32,8 +32,6 @@ const EXAMPLES: Readonly<Record<HostOption, string>> = {
   listen: "0.0.0.0:8000",
   postgres: "192.168.1.20:5432",
 };
-/** Addresses that stand for every address of this machine: to listen on, not to connect to. */
-const EVERYWHERE: readonly string[] = ["0.0.0.0", "[::]"];
 
 /**
  * Flags that keep the program small beside the model: half the memory under load, for answers a little later while the
@@ -147,12 +145,9 @@ function parseHost(option: HostOption, value: string): string {
   if (Number(port) < 1 || Number(port) > 65_535) throw refuse("has a port that is none: ports go from 1 to 65535");
   const host = URL.parse(`http://${name}`)?.hostname; // as it is asked for: small letters, addresses in their usual form
   if (host === undefined) throw refuse("is not a host that there can be");
-  if (EVERYWHERE.includes(host) && option === "listen") return `${host}:${Number(port)}`;
-  if (EVERYWHERE.includes(host)) throw refuse("is where a server listens, and nothing that can be reached");
-  if (!isLoopbackOrPrivate(host)) {
-    throw refuse("is neither this machine nor on the local network", describeOutside(host));
-  }
-  return `${host}:${Number(port)}`;
+  if (isGrantedBy(option, host)) return `${host}:${Number(port)}`;
+  if (isUnspecified(host)) throw refuse("is where a server listens, and nothing that can be reached");
+  throw refuse("is neither this machine nor on the local network", describeOutside(host));
 }
 
 function describeOutside(host: string): string {

@@ -1,5 +1,6 @@
 import { exemptFromProxies, readTelemetry } from "../config/env.ts";
 import { AgentError, describeFault, EXIT, type ExitCode, NoAnswerError } from "../core/errors.ts";
+import { howToRebuild } from "../core/sandbox.ts";
 import { sealProcess } from "../privacy/egress.ts";
 import { printable } from "../core/format.ts";
 import type { Composition } from "./agent.ts";
@@ -110,7 +111,8 @@ function describeUnexpected(error: unknown): AgentError {
   if (error instanceof Deno.errors.NotCapable) {
     return new AgentError(`The sandbox does not allow this: ${error.message}`, {
       exitCode: EXIT.permission,
-      remedy: 'Add what is named to "permissions" in deno.json, or start with the flag it names.',
+      remedy: "Add what is named to permissions.default in deno.json, " +
+        (Deno.build.standalone ? `and ${howToRebuild()}.` : "or start with the flag it names."),
     });
   }
   return new AgentError(`Internal error: ${describeFault(error)}`, {

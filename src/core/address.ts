@@ -26,6 +26,12 @@ export function isLoopbackOrPrivate(hostname: string): boolean {
   return /^[^.]+$/.test(host) || /[^.]\.(local|lan|internal|home\.arpa)$/.test(host);
 }
 
+/** True for the addresses that stand for every address of this machine: to listen on, not to connect to (RFC 6890). */
+export function isUnspecified(hostname: string): boolean {
+  const host = bare(hostname);
+  return host === "0.0.0.0" || host === "::";
+}
+
 function bare(hostname: string): string {
   return hostname.toLowerCase().replace(/^\[|\]$/g, "");
 }

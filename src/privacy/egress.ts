@@ -95,7 +95,9 @@ async function requireCloud(): Promise<void> {
   if (grants.some(({ state }) => state === "allowed")) return;
   throw new AgentError("This program was built without the right to reach any cloud, so --cloud cannot work", {
     exitCode: EXIT.permission,
-    remedy: "Build it with `deno task compile --cloud`, or run it from source with `deno task agent`.",
+    remedy:
+      "Build it with `deno task compile --cloud` and every option it was built with, or run it from source with " +
+      "`deno task agent`.",
   });
 }
 

@@ -111,10 +111,10 @@ function readPem(option: string, path: string): string {
   }
 }
 
-function requireGrant({ address, origin, local }: DatabaseTarget): void {
+function requireGrant({ address, origin }: DatabaseTarget): void {
   if (isAllowed(address)) return;
   throw new AgentError(`The sandbox of this program does not allow connections to ${origin}`, {
     exitCode: EXIT.permission,
-    remedy: howToAllow(address, local ? "postgres" : undefined),
+    remedy: howToAllow(address, "postgres"),
   });
 }

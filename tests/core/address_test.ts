@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { hostAndPort, isLoopback, isLoopbackOrPrivate } from "../../src/core/address.ts";
+import { hostAndPort, isLoopback, isLoopbackOrPrivate, isUnspecified } from "../../src/core/address.ts";
 
 const LOOPBACK = [
   "localhost",
@@ -64,6 +64,13 @@ Deno.test("isLoopback() knows the names and addresses of this machine", () => {
 Deno.test("isLoopbackOrPrivate() knows what stays on the local network", () => {
   assert.deepEqual([...LOOPBACK, ...PRIVATE].filter((host) => !isLoopbackOrPrivate(host)), []);
   assert.deepEqual(PUBLIC.filter(isLoopbackOrPrivate), []);
+});
+
+Deno.test("isUnspecified() knows the addresses that stand for all, which are no host of any network", () => {
+  const unspecified = ["0.0.0.0", "::", "[::]"];
+  assert.deepEqual(unspecified.filter((host) => !isUnspecified(host)), []);
+  assert.deepEqual(unspecified.filter(isLoopbackOrPrivate), []);
+  assert.deepEqual([...LOOPBACK, ...PRIVATE, ...PUBLIC].filter(isUnspecified), []);
 });
 
 Deno.test("hostAndPort() names a URL as a grant of the sandbox does", () => {
