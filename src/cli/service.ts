@@ -1,7 +1,7 @@
 import { choice, createCommand, flag } from "./command.ts";
 import { tell, writeJson, writeOut } from "./output.ts";
 import { describeLaunchd } from "./service_launchd.ts";
-import { planService, type ServicePlan, type ServiceUnit } from "./service_plan.ts";
+import { noteOnDeno, planService, type ServicePlan, type ServiceUnit } from "./service_plan.ts";
 import { describeSystemd } from "./service_systemd.ts";
 import { describeWindows } from "./service_windows.ts";
 
@@ -36,11 +36,8 @@ export const service = createCommand<ServiceOptions>({
   run({ options }, { system = thisSystem(), json }) {
     const plan = planService(options);
     const described = DESCRIBE[system](plan);
-    if (plan.binary === undefined && /[\\/]_npx[\\/]/.test(plan.source.deno)) {
-      tell(
-        "note: this Deno lies in npx's cache, which npm may empty one day. For a service, install Deno for good, with",
-      );
-      tell(`      npm install -g deno@${Deno.version.deno}, and print this again with: deno task -q agent service`);
+    if (plan.start.kind === "source") {
+      for (const line of noteOnDeno(plan.start.deno)) tell(line);
     }
     if (json) writeJson({ system, ...described });
     else writeOut(described.unit);

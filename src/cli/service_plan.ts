@@ -7,15 +7,21 @@ import type { CommonOptions } from "./session.ts";
 export interface ServicePlan {
   /** The folder it runs in, as an absolute path. */
   readonly folder: string;
-  /** The program's own options and command. */
-  readonly args: readonly string[];
-  /** The binary; undefined when the program runs from source. */
-  readonly binary: string | undefined;
-  /** How the source is run; used when there is no binary. */
-  readonly source: SourceStart;
+  /** The options of `serve`. */
+  readonly options: readonly string[];
+  readonly start: BinaryStart | SourceStart;
 }
 
+/** The program is its own executable. */
+export interface BinaryStart {
+  readonly kind: "binary";
+  /** Its path. */
+  readonly program: string;
+}
+
+/** Deno runs the program from its source. */
 export interface SourceStart {
+  readonly kind: "source";
   /** The path of Deno. */
   readonly deno: string;
   /** Deno's arguments up to the program's own: those of `deno task start`. */
@@ -40,25 +46,41 @@ export interface StartCommand {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** What starts this program as it runs now: neither npx nor a search path is needed for it. */
+/**
+ * What starts this program as it runs now: neither npx nor a search path is needed for it.
+ * @throws AgentError (exit 65) for a path or an option with a control character in it
+ */
 export function planService({ config, data, cloud, configNamed }: CommonOptions): ServicePlan {
   const folder = Deno.cwd();
-  const executable = Deno.execPath();
-  const args = [
-    "serve",
+  const program = Deno.execPath();
+  const options = [
     ...(configNamed ? [`--config=${config}`] : []),
     ...(data === "./data" ? [] : [`--data=${data}`]),
     ...(cloud ? ["--cloud"] : []),
   ];
-  const source = readStartTask(executable, fileURLToPath(Deno.mainModule));
-  for (const text of [folder, executable, ...args, ...source.args]) refuseUnspeakable(text);
-  return { folder, args, source, binary: Deno.build.standalone ? executable : undefined };
+  const start = Deno.build.standalone
+    ? { kind: "binary", program } as const
+    : readStartTask(program, fileURLToPath(Deno.mainModule));
+  const plan = { folder, options, start };
+  const { args } = startCommandOf(plan);
+  for (const text of [folder, program, ...args]) refuseUnspeakable(text);
+  return plan;
 }
 
 /** The program by itself, without a shell and without `deno task`. */
-export function startCommandOf({ binary, source, args }: ServicePlan): StartCommand {
-  if (binary !== undefined) return { program: binary, args, env: {} };
-  return { program: source.deno, args: [...source.args, ...args], env: source.env };
+export function startCommandOf({ start, options }: ServicePlan): StartCommand {
+  const own = ["serve", ...options];
+  if (start.kind === "binary") return { program: start.program, args: own, env: {} };
+  return { program: start.deno, args: [...start.args, ...own], env: start.env };
+}
+
+/** What there is to say, line by line, about a service that starts the Deno at `path`; nothing as a rule. */
+export function noteOnDeno(path: string): readonly string[] {
+  if (!/[\\/]_npx[\\/]/.test(path)) return [];
+  return [
+    "note: this Deno lies in npx's cache, which npm may empty one day. For a service, install Deno for good, with",
+    `      npm install -g deno@${Deno.version.deno}, and print this again with: deno task -q agent service`,
+  ];
 }
 
 /** `NAME=value … deno run … main.ts serve`, without the last word. */
@@ -70,7 +92,7 @@ function readStartTask(deno: string, main: string): SourceStart {
     return [word.slice(0, at), word.slice(at + 1)];
   });
   const args = words.slice(start + 1, words.indexOf("main.ts"));
-  return { deno, args: [...args, main], env: Object.fromEntries(env) };
+  return { kind: "source", deno, args: [...args, main], env: Object.fromEntries(env) };
 }
 
 /** Neither a line of a unit nor XML can hold them. */

@@ -17,11 +17,12 @@ export function describeSystemd(plan: ServicePlan): ServiceUnit {
 # ${FILE}
 # and then:
 #
-#   systemctl --user daemon-reload
-#   systemctl --user enable --now django-agent
-#   loginctl enable-linger                  # from boot on, and not only while you are logged in
-#   journalctl --user -u django-agent -f    # what it says
-${plan.binary === undefined ? SOURCE_NOTE : ""}
+${COMMANDS.map((command) => `#   ${command}`).join("\n")}
+#
+# The last of them has it run from boot on, and not only while you are logged in. What it says you read with
+#
+#   journalctl --user -u django-agent -f
+${plan.start.kind === "source" ? SOURCE_NOTE : ""}
 [Unit]
 Description=django-agent, a private agent on this machine
 

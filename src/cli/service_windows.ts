@@ -6,23 +6,32 @@ const FILE = "django-agent.xml";
 const COMMANDS = [`Register-ScheduledTask -TaskName django-agent -Xml (Get-Content -Raw ${FILE})`];
 
 /**
- * A task of the Task Scheduler. A task can set no variables, so from source it is `deno task` that starts the program.
+ * A task of the Task Scheduler. Its RestartOnFailure is for an action that could not be started ([MS-TSCH], 2.5.4.2),
+ * and a program that failed is none: so a second trigger starts it every minute, to no effect while it runs. Its
+ * elements stand in the order in which Windows exports them. A task can set no variables, so from source it is `deno task` that starts the program.
  * The XML names no encoding, as PowerShell and schtasks each want another one; it is ASCII.
  * @throws AgentError (exit 65) for a path in which Windows would replace a variable: there is no way to escape one
  */
-export function describeWindows({ folder, args, binary, source }: ServicePlan): ServiceUnit {
-  const words = binary === undefined ? ["task", "-q", "start", ...args.slice(1)] : args;
-  const program = binary ?? source.deno;
+export function describeWindows({ folder, options, start }: ServicePlan): ServiceUnit {
+  const [program, words] = start.kind === "binary"
+    ? [start.program, ["serve", ...options]]
+    : [start.deno, ["task", "-q", "start", ...options]];
   for (const text of [folder, program, ...words]) refuseVariable(text);
   const unit = `<?xml version="1.0"?>
 <!--
-  Starts django-agent when this machine starts, again a minute after it failed. Save it as ${FILE}
+  Starts django-agent when this machine starts, and again within a minute whenever it has ended. Save it as
+  ${FILE}
   and then, in a PowerShell that you started as administrator:
 
     ${COMMANDS.join("\n    ")}
     Start-ScheduledTask django-agent
 
-  To be rid of it: Unregister-ScheduledTask django-agent
+  Stopped alone, it is back within a minute. To end it for good, in this order:
+
+    Disable-ScheduledTask django-agent
+    Stop-ScheduledTask django-agent
+
+  Enable-ScheduledTask django-agent brings it back; Unregister-ScheduledTask django-agent removes it.
 -->
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
   <RegistrationInfo>
@@ -32,6 +41,13 @@ export function describeWindows({ folder, args, binary, source }: ServicePlan): 
     <BootTrigger>
       <Enabled>true</Enabled>
     </BootTrigger>
+    <TimeTrigger>
+      <Repetition>
+        <Interval>PT1M</Interval>
+      </Repetition>
+      <StartBoundary>2000-01-01T00:00:00</StartBoundary>
+      <Enabled>true</Enabled>
+    </TimeTrigger>
   </Triggers>
   <Principals>
     <Principal id="Author">
@@ -44,10 +60,6 @@ export function describeWindows({ folder, args, binary, source }: ServicePlan): 
     <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>
     <StopIfGoingOnBatteries>false</StopIfGoingOnBatteries>
     <ExecutionTimeLimit>PT0S</ExecutionTimeLimit>
-    <RestartOnFailure>
-      <Interval>PT1M</Interval>
-      <Count>255</Count>
-    </RestartOnFailure>
   </Settings>
   <Actions Context="Author">
     <Exec>
