@@ -32,9 +32,7 @@ function printReport(report: PrivacyReport): void {
     ["host", "sandbox"],
     ...report.sandbox.map(({ host, state }) => [host, state === "allowed" ? paint.yellow(state) : paint.green(state)]),
   ]));
-  writeOut(
-    "What you granted beside these, in deno.json or when the binary was built, is allowed too; Deno lists no grants.\n",
-  );
+  writeOut(`${report.note}\n`);
   writeOut("\nWho may be asked:\n");
   writeOut(table([
     ["provider", "origin", "asked", "why"],

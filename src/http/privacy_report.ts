@@ -10,6 +10,11 @@ import type { privacySchema } from "./schemas.ts";
 /** What may leave this machine, what did, and why. */
 export type PrivacyReport = z.output<typeof privacySchema>;
 
+/** Deno answers for a host that it is asked about, and has no list of those it was told to allow. */
+const NOTE =
+  "Hosts that you added yourself (in deno.json, or when building the binary) are allowed too. They are not " +
+  "listed here, because Deno does not tell a program what it was granted.";
+
 /** Asks the sandbox, the configuration and the ledger. */
 export async function createPrivacyReport(program: Program): Promise<PrivacyReport> {
   const { router, ledger, seal, usage, memory, config } = program;
@@ -28,6 +33,7 @@ export async function createPrivacyReport(program: Program): Promise<PrivacyRepo
     local_only: profile.localOnly,
     cloud_models: findCloudModels(models, profile),
     sandbox: [...await queryHosts([...hosts])],
+    note: NOTE,
     providers: Object.keys(models.providers).map((id) => describeProvider(program, id)),
     usage: { file: usage.path, shared, problem },
     memory: { file: memory.path, exchanges_kept: config.models.chat.remember_exchanges },

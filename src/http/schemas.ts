@@ -193,6 +193,7 @@ export const privacySchema = z.object({
   local_only: z.boolean(),
   cloud_models: z.array(z.string()).openapi({ description: "models of the profile that run outside this network" }),
   sandbox: z.array(z.object({ host: z.string(), state: z.enum(["allowed", "denied"]) })),
+  note: z.string().openapi({ description: "what the list of hosts in `sandbox` cannot tell, in English" }),
   providers: z.array(z.object({
     provider: z.string(),
     local: z.boolean(),

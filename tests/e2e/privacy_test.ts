@@ -9,6 +9,7 @@ const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 interface Report {
   readonly sealed: boolean;
   readonly sandboxed: boolean;
+  readonly note: string;
   readonly profile: string;
   readonly local_only: boolean;
   readonly cloud_models: readonly string[];
@@ -94,6 +95,8 @@ Deno.test("privacy says the same in words", async () => {
   assert.match(sealed.stdout, /^sealed: .*\nprofile privacy_mode: local only\n/);
   assert.match(sealed.stdout, /^api\.groq\.com:443 +denied$/m);
   assert.match(sealed.stdout, /^127\.0\.0\.1 +allowed$/m);
+  assert.ok(sealed.stdout.includes(`\n${(await reportOf(world)).note}\n`));
+  assert.match(sealed.stdout, /Hosts that you added yourself .* are allowed too\..*\n/);
   assert.match(sealed.stdout, /^groq +– +no +This run was started without --cloud/m);
   const open = await world.run(["privacy", "--cloud", "--profile", "balanced"]);
   assert.match(open.stdout, /^open to the cloud: .*\nprofile balanced: .*groq\/openai\/gpt-oss-120b/);

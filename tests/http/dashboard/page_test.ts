@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createWorld } from "../../e2e/setup.ts";
 import { serve } from "../../e2e/served.ts";
 import { type Api, type ApiOptions, startApi, TOKEN } from "../../support/api.ts";
+import { readOk } from "../../support/api_answers.ts";
 import { browserMissing, openPage, type PageOptions, type TestedPage } from "../../support/browser.ts";
 import { say, teach } from "../../support/conversation.ts";
 
@@ -305,6 +306,8 @@ pageTest("counts what was used, and tells what has left the process", async (api
     .waitFor();
   await page.goto(`${api.origin}/#/privacy`);
   await page.getByRole("rowheader", { name: api.first.origin }).waitFor();
+  const { note } = await readOk<{ note: string }>(await api.send("GET", "/api/privacy"));
+  await page.getByText(note, { exact: true }).waitFor();
   assertCalm(tested, api);
 });
 

@@ -44,5 +44,6 @@ export function Privacy({ words, language, knowledge }: ViewProps): ComponentChi
         { title: words.sandbox, of: ({ state }) => words[state] },
       ],
     }),
+    h("p", null, words.hostsAdded),
   );
 }

@@ -162,6 +162,9 @@ const EN = {
   received: "Received",
   last: "Last",
   sandbox: "What the sandbox allows right now",
+  hostsAdded:
+    "Hosts that you added yourself (in deno.json, or when building the binary) are allowed too. They are not " +
+    "listed here, because Deno does not tell a program what it was granted.",
   host: "Host",
   allowed: "allowed",
   denied: "denied",
@@ -335,6 +338,8 @@ const ES: Words = {
   received: "Recibido",
   last: "Última vez",
   sandbox: "Qué permite ahora la caja de arena",
+  hostsAdded: "Los hosts que hayas añadido tú (en deno.json, o al construir el binario) también están permitidos. No " +
+    "aparecen aquí porque Deno no le dice a un programa qué permisos ha recibido.",
   host: "Host",
   allowed: "permitido",
   denied: "denegado",
