@@ -2,8 +2,21 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 
 const SCRIPT = fileURLToPath(new URL("../.ci/run", import.meta.url));
+/** What a system has that can run the script at all. Nothing else of this machine is within its reach. */
+const TOOLS = ["bash", "cat", "dirname", "env", "grep", "id", "mktemp", "rm", "sed", "sh", "tail", "tee"];
+/** What the script installs when it is not there, with the Debian package it comes from. */
+const NEEDED = {
+  npx: "npm",
+  openssl: "openssl",
+  script: "bsdutils",
+  strace: "strace",
+  ip: "iproute2",
+  chromium: "chromium",
+  "systemd-analyze": "systemd",
+  initdb: "postgresql",
+};
 
-/** What the stand-in for npx prints and answers, by the arguments it is called with. */
+/** What the stand-in for npx prints and answers, by the arguments it is called with, and what else there is. */
 interface Script {
   /** What `task test` prints. */
   readonly report: string;
@@ -11,6 +24,8 @@ interface Script {
   readonly code?: number;
   /** A command that fails besides, such as `lint`. */
   readonly failing?: string;
+  /** The commands of `NEEDED` that are there besides npx; default all of them. */
+  readonly present?: readonly string[];
 }
 
 interface CiRun {
@@ -18,36 +33,58 @@ interface CiRun {
   readonly lines: readonly string[];
   /** The calls of npx, one string each. */
   readonly calls: readonly string[];
+  /** What it did to the machine: calls of apt-get and pg_ctlcluster, one string each. */
+  readonly changes: readonly string[];
 }
 
-/** Runs `.ci/run` from a foreign folder, without input, with a stand-in for npx first on the path. */
-async function runCi({ report, code = 0, failing = "none" }: Script): Promise<CiRun> {
+/** Runs `.ci/run` from a foreign folder, without input, on a path where everything but `TOOLS` is a stand-in. */
+async function runCi({ report, code = 0, failing = "none", present = Object.keys(NEEDED) }: Script): Promise<CiRun> {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${folder}/report`, report);
-    const npx = [
-      "#!/bin/sh",
+    await Deno.writeTextFile(`${folder}/changes`, "");
+    for (const name of TOOLS) await Deno.symlink(await findTool(name), `${folder}/${name}`);
+    const standIn = (name: string, ...lines: string[]) =>
+      Deno.writeTextFile(`${folder}/${name}`, ["#!/bin/sh", ...lines].join("\n"), { mode: 0o755 });
+    for (const name of present) await standIn(name);
+    await standIn("sudo", 'exec "$@"');
+    await standIn("pg_lsclusters", "echo 15 main 5432 online postgres");
+    for (const name of ["apt-get", "pg_ctlcluster"]) await standIn(name, `echo "${name} $*" >>"${folder}/changes"`);
+    await standIn(
+      "npx",
       `echo "$*" >>"${folder}/calls"`,
       `case "$*" in`,
       `*"task test") cat "${folder}/report"; exit ${code} ;;`,
       `*"${failing}"*) exit 9 ;;`,
       `esac`,
-    ];
-    await Deno.writeTextFile(`${folder}/npx`, npx.join("\n"), { mode: 0o755 });
-    const output = await new Deno.Command("bash", {
+    );
+    const output = await new Deno.Command(`${folder}/bash`, {
       args: [SCRIPT],
       cwd: folder,
       stdin: "null",
-      env: { PATH: `${folder}:${Deno.env.get("PATH")}` },
+      env: { PATH: folder },
     }).output();
     return {
       code: output.code,
       lines: new TextDecoder().decode(output.stdout).trimEnd().split("\n"),
-      calls: (await Deno.readTextFile(`${folder}/calls`)).trimEnd().split("\n"),
+      calls: await readLines(`${folder}/calls`),
+      changes: await readLines(`${folder}/changes`),
     };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+async function findTool(name: string): Promise<string> {
+  for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
+    const found = await Deno.stat(`${folder}/${name}`).then(({ isFile }) => isFile, () => false);
+    if (found) return `${folder}/${name}`;
+  }
+  throw new Error(`This machine has no ${name}`);
+}
+
+async function readLines(path: string): Promise<string[]> {
+  return (await Deno.readTextFile(path)).split("\n").slice(0, -1);
 }
 
 Deno.test(".ci/run installs what the lock names, checks, tests, shows the report and ends with its counts", async () => {
@@ -63,6 +100,22 @@ Deno.test(".ci/run installs what the lock names, checks, tests, shows the report
     "-y deno@2.9.6 task check",
     "-y deno@2.9.6 task test",
   ]);
+});
+
+Deno.test(".ci/run installs the package of every command that is missing, and only of those", async () => {
+  const report = "ok | 1 passed | 0 failed (1ms)\n";
+  const { npx: _, ...rest } = NEEDED;
+  const bare = await runCi({ report, present: [] });
+  assert.deepEqual(
+    bare.changes.filter((change) => !change.startsWith("apt-get update")),
+    [
+      ...Object.values(rest).map((name) => `apt-get install -yq ${name}`),
+      "pg_ctlcluster 15 main stop", // the server that Debian has just started
+    ],
+  );
+  assert.equal(bare.code, 0);
+  const all = await runCi({ report });
+  assert.deepEqual(all.changes.filter((change) => change.startsWith("apt-get")), []);
 });
 
 const GOOD_REPORT = "ok | 3 passed | 0 failed (1s)\n";
