@@ -167,7 +167,7 @@ const VARIANTS = [
 ] as const;
 
 for (const [name, flags, hosts] of VARIANTS) {
-  Deno.test(`deno task compile ${name} bakes in exactly the sandbox, the program, and nothing of this machine`, async () => {
+  Deno.test(`deno task compile ${name} bakes in exactly the sandbox, the program, and nothing of this machine; prints the size`, async () => {
     const { payload: { metadata, entries }, leaks, size } = await built(...flags);
     assert.deepEqual(leaks, []);
     // Deno's own list of hosts to import from is baked in too; `deny_import` (empty: everything) goes before it.
@@ -241,7 +241,7 @@ async function setUp({ program, isReal }: Built): Promise<Scene> {
   };
 }
 
-Deno.test("the binary has its version, answers, remembers, posts, and starts quickly", async () => {
+Deno.test("the binary has its version, answers, remembers and posts; prints how long it takes to start", async () => {
   await using scene = await setUp(await built());
   const { print } = scene;
   const times = [];
