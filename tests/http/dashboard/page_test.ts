@@ -5,6 +5,7 @@ import { type Api, type ApiOptions, startApi, TOKEN } from "../../support/api.ts
 import { readOk } from "../../support/api_answers.ts";
 import { browserMissing, openPage, type PageOptions, type TestedPage } from "../../support/browser.ts";
 import { say, teach } from "../../support/conversation.ts";
+import { until } from "../../support/rig.ts";
 
 const VIEWS = ["centre", "models", "usage", "chat", "memory", "privacy"] as const;
 
@@ -180,6 +181,7 @@ pageTest("stops an answer, the model with it, and keeps what is being written", 
   await page.getByLabel("Message").fill("Hola");
   await page.getByRole("button", { name: "Send" }).click();
   await page.locator("button[aria-disabled=false]", { hasText: "Stop" }).waitFor();
+  await until(() => api.first.chats.length === 1);
   await page.getByLabel("Message").fill("a medio escribir");
   await page.getByRole("button", { name: "Stop" }).click();
   await page.getByText("Stopped.").waitFor();
