@@ -5,6 +5,7 @@ import {
   findEagerSdks,
   findRankViolations,
   findStraySdks,
+  findSupportImports,
   findUnknownPlaces,
 } from "./support/architecture.ts";
 import {
@@ -62,6 +63,12 @@ Deno.test("the program keeps the layout's import rules", async (t) => {
   );
   await expectNone("only src/providers and src/discord name the SDKs of services", findStraySdks(graph));
   await expectNone("no static import leads to an SDK that is loaded on demand", findEagerSdks(graph));
+});
+
+Deno.test("what the tests share imports none of them", async () => {
+  const graph = await loadModuleGraph(await listCode("tests/support/"), ROOT);
+  assert.ok(graph.has("tests/support/rig.ts"));
+  assert.deepEqual(findSupportImports(graph), []);
 });
 
 Deno.test("the program's source keeps the layout's code rules", async () => {
@@ -180,6 +187,17 @@ Deno.test("findRankViolations() refuses upward, sideways and outward imports of 
     "src/app.ts (rank 6) imports main.ts (rank 7)",
     "src/router/router.ts imports tests/support/fake.ts, which is not part of the program",
     "src/router/router.ts imports https://example.com/x.ts, which is not part of the program",
+  ]);
+});
+
+Deno.test("findSupportImports() refuses imports of other tests of every kind", () => {
+  const bad = ["tests/bench/a.ts", "lazy tests/e2e/b.ts", "type tests/a_test.ts"];
+  const good = ["tests/support/c.ts", "src/core/log.ts", "npm:ws", "deno.json"];
+  const graph = graphOf({ "tests/support/x.ts": [...bad, ...good], "tests/soak/y.ts": bad });
+  assert.deepEqual(findSupportImports(graph), [
+    "tests/support/x.ts imports tests/bench/a.ts: what both need belongs into tests/support/",
+    "tests/support/x.ts imports tests/e2e/b.ts: what both need belongs into tests/support/",
+    "tests/support/x.ts imports tests/a_test.ts: what both need belongs into tests/support/",
   ]);
 });
 

@@ -3,12 +3,13 @@
  * line, the same figures as JSON. The exit code does not judge them.
  */
 import { AgentError, EXIT, withRemedy } from "../../src/core/errors.ts";
+import { startFastOllama } from "../support/fast_provider.ts";
+import { vitalsMissing } from "../support/vitals.ts";
 import { renderComparison } from "./compare.ts";
 import { type PartFigure, renderTable } from "./measure.ts";
 import { type Options, readOptions, readReport, requireWritable } from "./options.ts";
 import { PARTS } from "./parts.ts";
 import { parseReport } from "./report.ts";
-import { startScript } from "./script.ts";
 
 const HELP = `Measures what django-agent costs on this machine, beside the bounds the project set itself.
 
@@ -47,7 +48,8 @@ async function main({ help, parts, json, compare }: Options): Promise<void> {
 }
 
 async function measure(parts: readonly string[]): Promise<PartFigure[]> {
-  await using provider = await startScript("fast_ollama.ts");
+  if (vitalsMissing !== undefined) console.error(`Left out: what processes hold, because ${vitalsMissing}.`);
+  await using provider = await startFastOllama();
   const all: PartFigure[] = [];
   for (const part of parts) {
     const startedAt = performance.now();

@@ -1,15 +1,17 @@
+import { untilRead } from "../support/bot_waits.ts";
 import { CHANNELS, GUILDS, MEMBERS, messagePacket, servers } from "../support/crowd.ts";
 import { BOT_ID, BOT_TOKEN, type FakeGateway, startFakeGateway } from "../support/fake_gateway.ts";
 import { until } from "../support/rig.ts";
+import { median } from "../support/statistics.ts";
 import { sampleVitals } from "../support/vitals.ts";
-import { measureGrowth } from "./growth.ts";
-import { type Figure, median, spreadOf } from "./measure.ts";
+import { type Figure, spreadOf } from "./measure.ts";
 import { programCommand } from "./program.ts";
+import { measureScaling } from "./scaling.ts";
 
 const ROUNDS = 5;
 /** Messages that are not for the bot, a second, and how many in all: three minutes and twenty seconds of them. */
 const CHATTER = { perSecond: 5000, messages: 1_000_000 };
-const OP = { heartbeat: 1, members: 8 };
+const OP = { members: 8 };
 /** Of `/proc`: user and system time are counted in hundredths of a second (proc(5), USER_HZ). */
 const TICKS_PER_SECOND = 100;
 
@@ -75,7 +77,7 @@ async function benchAsking(bot: Bot): Promise<Figure> {
 /** How long the bot takes to read what comes all at once. */
 async function benchBurst(): Promise<Figure> {
   await using bot = await startBot();
-  return await measureGrowth({
+  return await measureScaling({
     what: "500 → 5,000 → 50,000 messages at once",
     sizes: [500, 5000, 50_000],
     costOf: "each",
@@ -155,11 +157,7 @@ async function startBot(): Promise<Bot> {
     happens,
     asked: agent.asked,
     say: (content, channel) => discord.sendRaw(messagePacket({ id: ++id, content, channel: channel % CHANNELS })),
-    async caughtUp() {
-      const beats = discord.received(OP.heartbeat).length;
-      discord.send(OP.heartbeat, null); // Discord's way of asking for a heartbeat at once
-      await happens(() => discord.received(OP.heartbeat).length > beats);
-    },
+    caughtUp: () => Promise.race([untilRead(discord), ended.then(failed)]),
     async [Symbol.asyncDispose]() {
       child.kill();
       await ended;

@@ -1,4 +1,5 @@
-import { alignColumns, format, isReached, median } from "./measure.ts";
+import { median } from "../support/statistics.ts";
+import { alignColumns, format, isReached } from "./measure.ts";
 import type { Report, ReportFigure } from "./report.ts";
 
 /** A change counts when it is more than this share of the old value … */

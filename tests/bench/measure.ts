@@ -1,3 +1,5 @@
+import { quantile } from "../support/statistics.ts";
+
 /** One figure of the benchmark, with the bound the project set itself. */
 export interface Figure {
   /** Its name, no two alike: figures of two runs are compared by it. */
@@ -18,10 +20,6 @@ export interface PartFigure extends Figure {
   readonly part: string;
 }
 
-export function median(values: readonly number[]): number {
-  return quantile(values, 0.5);
-}
-
 /**
  * How far the median of these values may be off by chance: half the notch of a box plot, 1.57 interquartile ranges by
  * the square root of their number (McGill, Tukey, Larsen 1978, "Variations of Box Plots").
@@ -33,14 +31,6 @@ export function spreadOf(values: readonly number[]): number {
 /** The same for the difference of two medians. */
 export function spreadOfDifference(one: readonly number[], other: readonly number[]): number {
   return Math.hypot(spreadOf(one), spreadOf(other));
-}
-
-/** Between two values where none stands there; NaN when there is no value. */
-function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (sorted.length - 1) * share;
-  const low = sorted[Math.floor(at)] ?? NaN;
-  return low + ((sorted[Math.ceil(at)] ?? NaN) - low) * (at - Math.floor(at));
 }
 
 export function isReached({ value, bound }: Pick<Figure, "value" | "bound">): boolean {

@@ -3,17 +3,19 @@ import { WebSearch } from "../../src/chat/web_search.ts";
 import { PromptFiles } from "../../src/config/prompts.ts";
 import { modelsSchema } from "../../src/config/schema.ts";
 import { createEventBus } from "../../src/core/events.ts";
+import { percentile } from "../../src/core/percentile.ts";
 import { createLocalApi } from "../../src/http/local_api.ts";
 import { codeOf } from "../../src/memory/code_index.ts";
 import { Memory } from "../../src/memory/memory.ts";
 import type { Provider } from "../../src/providers/provider.ts";
 import { MemoryTable } from "../../src/storage/memory_table.ts";
 import { createRandom } from "../support/random.ts";
+import { median } from "../support/statistics.ts";
 import { createLibrary, type Library } from "./library.ts";
-import { measureGrowth } from "./growth.ts";
-import { type Figure, median, spreadOf } from "./measure.ts";
+import { type Figure, spreadOf } from "./measure.ts";
 import { programCommand } from "./program.ts";
 import { createRouter } from "./router_bench.ts";
+import { measureScaling } from "./scaling.ts";
 
 const DIMENSIONS = 768;
 const MODEL = "fast/vectors";
@@ -50,7 +52,7 @@ async function benchChat(folder: string): Promise<Figure[]> {
   const asked = new Map<number, { chat: number[]; router: number[] }>(
     SIZES.map((passages) => [passages, { chat: [], router: [] }]),
   );
-  const growth = await measureGrowth({
+  const growth = await measureScaling({
     what: "a chat message with 1,000 → 10,000 → 100,000 passages",
     sizes: SIZES,
     costOf: "each",
@@ -76,8 +78,7 @@ function figuresOf(
   times: { readonly chat: readonly number[]; readonly router: readonly number[] },
   { firstMs = NaN, vectorMb = NaN }: Partial<Learned> = {},
 ): Figure[] {
-  const sorted = times.chat.toSorted((one, other) => one - other);
-  const p95 = sorted[Math.floor(sorted.length * 0.95)] ?? NaN;
+  const p95 = percentile(times.chat.toSorted((one, other) => one - other), 0.95) ?? NaN;
   const count = passages.toLocaleString("en");
   return [
     {
@@ -88,7 +89,9 @@ function figuresOf(
       direct: median(times.router),
       spread: spreadOf(times.chat),
       note:
-        `POST /api/chat without a socket, direct is the router alone; p95 ${p95.toFixed(1)} ms of ${sorted.length}; ` +
+        `POST /api/chat without a socket, direct is the router alone; p95 ${
+          p95.toFixed(1)
+        } ms of ${times.chat.length}; ` +
         `the first one, which loads the vectors' codes, ${firstMs.toFixed(0)} ms`,
     },
     {

@@ -1,12 +1,16 @@
 import { type Api, startApi } from "../support/api.ts";
 import { browserMissing, openPage } from "../support/browser.ts";
-import { type Figure, median } from "./measure.ts";
+import { median } from "../support/statistics.ts";
+import type { Figure } from "./measure.ts";
 
 const ROUNDS = 7;
 
 /** How soon the page shows something and follows what happens, and what it weighs; nothing where there is no browser. */
 export async function benchPage(): Promise<Figure[]> {
-  if (browserMissing !== undefined) return [];
+  if (browserMissing !== undefined) {
+    console.error("Left out: the page. It needs Chromium (apt-get install chromium).");
+    return [];
+  }
   await using api = await startApi();
   const paints: number[] = [];
   let bytes = 0;

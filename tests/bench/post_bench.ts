@@ -1,8 +1,9 @@
 import { splitText } from "../../src/discord/split.ts";
+import { median } from "../support/statistics.ts";
 import { sampleVitals } from "../support/vitals.ts";
-import { measureGrowth } from "./growth.ts";
-import { type Figure, median, spreadOf } from "./measure.ts";
+import { type Figure, spreadOf } from "./measure.ts";
 import { programCommand, scriptCommand } from "./program.ts";
+import { measureScaling } from "./scaling.ts";
 
 const ROUNDS = 15;
 /** Characters of Markdown that are split: 10 MB of it, as nearly all of them are one byte. */
@@ -51,15 +52,15 @@ export async function benchPost(): Promise<Figure[]> {
     // What costs most for its length: bounds of their own, far above those of any text that people write.
     benchSplit("10 MB of links split", "[a b](https://c.example/d) ", 2000),
     benchSplit("10 MB without any break split", "漢字", 2000),
-    await benchGrowth(markdown),
+    await benchScaling(markdown),
   ];
 }
 
-function benchGrowth(sample: string): Promise<Figure> {
+function benchScaling(sample: string): Promise<Figure> {
   const sizes = [10_000, 100_000, 1_000_000] as const;
   const even = sample.slice(0, sizes[0]); // or the shorter texts would be of other Markdown
   const texts = new Map<number, string>(sizes.map((length) => [length, repeatTo(even, length)]));
-  return measureGrowth({
+  return measureScaling({
     what: "a text of 10 kB → 100 kB → 1 MB split",
     sizes,
     costOf: "each",

@@ -1,4 +1,4 @@
-import project from "../../deno.json" with { type: "json" };
+import { taskFlags } from "../support/task_flags.ts";
 
 const FOLDER = new URL("../..", import.meta.url).pathname;
 const PROGRAM = `${FOLDER}main.ts`;
@@ -30,28 +30,4 @@ export function scriptCommand(name: string, args: readonly string[] = []): Deno.
     stdout: "null",
     stderr: "piped",
   });
-}
-
-/** What stands between `deno` and `main.ts` in the task. */
-export function taskFlags(): string[] {
-  const words = project.tasks.agent.command.split(" ");
-  return words.slice(words.indexOf("deno") + 1, words.indexOf("main.ts"));
-}
-
-/** A configuration for the fast fake, with as many models as are wanted, that many calls may ask at once. */
-export function configFor(origin: string, models = 1): object {
-  const others = Array.from({ length: models - 1 }, (_, at) => [`model-${at}`, { context: 8192, vision: at % 2 > 0 }]);
-  return {
-    profile: "local",
-    providers: {
-      ollama: {
-        type: "ollama",
-        base_url: origin,
-        max_concurrent: 256,
-        models: { bench: { context: 131_072 }, ...Object.fromEntries(others) },
-      },
-    },
-    fallback_chain: ["ollama/bench"],
-    profiles: { local: { local_only: true } },
-  };
 }

@@ -6,8 +6,10 @@ import type { BookAttempt } from "../../src/router/accounting.ts";
 import { resolveProfile } from "../../src/router/chain.ts";
 import { Router } from "../../src/router/router.ts";
 import { createSnapshot, type ProviderSlot } from "../../src/router/snapshot.ts";
-import { measureGrowth } from "./growth.ts";
-import { type Figure, median, spreadOf, spreadOfDifference } from "./measure.ts";
+import { freePort } from "../support/free_port.ts";
+import { median } from "../support/statistics.ts";
+import { type Figure, spreadOf, spreadOfDifference } from "./measure.ts";
+import { measureScaling } from "./scaling.ts";
 
 const DEADLINES = { loadMs: 60_000, firstTokenMs: 60_000, idleMs: 60_000 };
 const TOKENS = 8;
@@ -25,7 +27,7 @@ export async function benchRouter(origin: string): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const load of LOADS) figures.push(...await benchOverhead(provider, router, load));
   figures.push(await benchRefused(provider), await benchOpenBreaker(provider));
-  figures.push(...await benchLongStream(provider, router), await benchGrowth(provider, router));
+  figures.push(...await benchLongStream(provider, router), await benchScaling(provider, router));
   return figures;
 }
 
@@ -159,7 +161,7 @@ function micros(milliseconds: readonly number[]): string {
 /** From the end of the retry's pause to the answer of the next provider; the first one refuses connections. */
 async function benchRefused(provider: Provider): Promise<Figure> {
   const PAUSE_MS = 100; // what the router waits before its one retry when `random` gives 0
-  const dead = createOllama({ id: "dead", baseUrl: closedOrigin(), ledger });
+  const dead = createOllama({ id: "dead", baseUrl: `http://127.0.0.1:${freePort()}`, ledger });
   const times: number[] = [];
   const direct: number[] = [];
   for (let round = 0; round < 30; round++) {
@@ -180,7 +182,7 @@ async function benchRefused(provider: Provider): Promise<Figure> {
 
 /** What an open breaker at the head of the chain costs a call. */
 async function benchOpenBreaker(provider: Provider): Promise<Figure> {
-  const dead = createOllama({ id: "dead", baseUrl: closedOrigin(), ledger });
+  const dead = createOllama({ id: "dead", baseUrl: `http://127.0.0.1:${freePort()}`, ledger });
   const broken = createRouter({ dead, fast: provider }, ["dead/bench", "fast/bench"], { random: () => 0 });
   while (broken.lanes.dead?.breaker !== "open") await callRouter(broken);
   const healthy = createRouter({ fast: provider }, ["fast/bench"]);
@@ -243,8 +245,8 @@ async function benchLongStream(provider: Provider, router: Router): Promise<Figu
   ];
 }
 
-function benchGrowth(provider: Provider, router: Router): Promise<Figure> {
-  return measureGrowth({
+function benchScaling(provider: Provider, router: Router): Promise<Figure> {
+  return measureScaling({
     what: "an answer of 1,000 → 10,000 → 100,000 tokens",
     sizes: [1000, 10_000, 100_000],
     costOf: "each",
@@ -253,11 +255,4 @@ function benchGrowth(provider: Provider, router: Router): Promise<Figure> {
     measure: async (tokens) => (await callRouter(router, tokens)).totalMs,
     direct: async (tokens) => (await callDirectly(provider, tokens)).totalMs,
   });
-}
-
-function closedOrigin(): string {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return `http://127.0.0.1:${port}`;
 }

@@ -1,10 +1,12 @@
 import { startFakeOllama } from "../support/fake_ollama.ts";
+import { configFor } from "../support/fast_provider.ts";
+import { startScriptServer } from "../support/script.ts";
+import { median } from "../support/statistics.ts";
 import { sampleVitals } from "../support/vitals.ts";
 import { canLoad, load } from "./load.ts";
-import { measureGrowth } from "./growth.ts";
-import { type Figure, median, spreadOf, spreadOfDifference } from "./measure.ts";
-import { startScript } from "./script.ts";
-import { configFor, programCommand } from "./program.ts";
+import { type Figure, spreadOf, spreadOfDifference } from "./measure.ts";
+import { measureScaling } from "./scaling.ts";
+import { programCommand } from "./program.ts";
 
 const ROUNDS = 7;
 const MESSAGES = [{ role: "user", content: "Hola" }];
@@ -31,7 +33,7 @@ export async function benchServe(provider: string): Promise<Figure[]> {
   await using served = await serve(provider);
   figures.push(
     await benchFirstToken(provider, served),
-    await benchGrowth(provider, served),
+    await benchScaling(provider, served),
     ...await benchReaders(served),
   );
   if (await canLoad()) figures.push(...await benchLoad(provider, served));
@@ -187,13 +189,13 @@ async function benchReaders({ origin, pid }: Served): Promise<Figure[]> {
 }
 
 /** What a request costs the more, the more messages of the conversation it brings. */
-function benchGrowth(provider: string, { origin }: Served): Promise<Figure> {
+function benchScaling(provider: string, { origin }: Served): Promise<Figure> {
   const ask = (origin: string, question: typeof ROUTED | typeof DIRECT) => async (messages: number) => {
     const startedAt = performance.now();
     await new Response(await post(origin, question, { messages: history(messages) })).bytes();
     return performance.now() - startedAt;
   };
-  return measureGrowth({
+  return measureScaling({
     what: "a request with 20 → 200 → 2,000 messages",
     sizes: [20, 200, 2000],
     costOf: "each",
@@ -216,7 +218,7 @@ function history(messages: number): object[] {
 async function benchLoad(provider: string, { origin, pid }: Served): Promise<Figure[]> {
   const routed = { url: origin + ROUTED.path, body: ROUTED.body };
   const direct = { url: provider + DIRECT.path, body: DIRECT.body };
-  await using forwarder = await startScript("forwarder.ts", provider);
+  await using forwarder = await startScriptServer("bench/forwarder.ts", provider);
   const bare = { url: forwarder.origin, body: DIRECT.body };
   // Until the runtime has compiled what it is going to.
   for (const target of [bare, routed]) await load({ ...target, connections: 32, seconds: 5 });

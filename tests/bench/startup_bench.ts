@@ -1,9 +1,11 @@
 import { UsageTable } from "../../src/storage/usage_table.ts";
+import { configFor } from "../support/fast_provider.ts";
+import { median } from "../support/statistics.ts";
 import { variedRows } from "../support/usage_rows.ts";
 import { sampleVitals } from "../support/vitals.ts";
-import { measureGrowth } from "./growth.ts";
-import { type Figure, median, spreadOf } from "./measure.ts";
-import { configFor, programCommand, scriptCommand } from "./program.ts";
+import { type Figure, spreadOf } from "./measure.ts";
+import { programCommand, scriptCommand } from "./program.ts";
+import { measureScaling } from "./scaling.ts";
 
 const ROUNDS = 11;
 
@@ -61,7 +63,7 @@ async function benchModels(origin: string, folder: string): Promise<Figure> {
     await Deno.mkdir(`${folder}/${models}-models`);
     await Deno.writeTextFile(`${folder}/${models}-models/models.json`, JSON.stringify(configFor(origin, models)));
   }
-  return await measureGrowth({
+  return await measureScaling({
     what: "ask with 10 → 100 → 1,000 models configured",
     sizes,
     costOf: "whole",
@@ -80,7 +82,7 @@ async function benchRows(origin: string, folder: string): Promise<Figure> {
     using table = new UsageTable({ path, busyTimeoutMs: 0, onSetAside: console.error });
     table.insertAll(variedRows(rows));
   }
-  return await measureGrowth({
+  return await measureScaling({
     what: "ask with 1,000 → 10,000 → 100,000 rows of usage",
     sizes,
     costOf: "whole",

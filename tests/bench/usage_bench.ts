@@ -8,10 +8,12 @@ import { localDayStarts } from "../../src/storage/summary.ts";
 import { GROUPINGS, type UsageReader } from "../../src/storage/usage.ts";
 import { createUsageBook } from "../../src/storage/usage_book.ts";
 import { UsageTable } from "../../src/storage/usage_table.ts";
+import { freePort } from "../support/free_port.ts";
 import { type Cluster, postgresMissing, startCluster } from "../support/postgres.ts";
+import { median } from "../support/statistics.ts";
 import { usageRow, variedRows } from "../support/usage_rows.ts";
-import { measureGrowth } from "./growth.ts";
-import { type Figure, median, spreadOf, spreadOfDifference } from "./measure.ts";
+import { type Figure, spreadOf, spreadOfDifference } from "./measure.ts";
+import { measureScaling } from "./scaling.ts";
 
 const ROWS = 100_000;
 const traffic = { sent() {}, sentMore() {}, received() {} };
@@ -21,6 +23,7 @@ export type MakeRouter = (book: BookAttempt) => Router;
 
 /** Figures of the usage table: what keeping it costs a call, and how fast it is read and shared. */
 export async function benchUsage(makeRouter: MakeRouter): Promise<Figure[]> {
+  if (postgresMissing !== undefined) console.error("Left out: shared usage. It needs PostgreSQL and openssl.");
   const folder = await Deno.makeTempDir({ prefix: "django-agent-bench-" });
   const cluster = postgresMissing === undefined ? await startCluster() : undefined;
   try {
@@ -31,7 +34,7 @@ export async function benchUsage(makeRouter: MakeRouter): Promise<Figure[]> {
     if (cluster) figures.push(...await benchShared(table, cluster));
     using small = fillTable(`${folder}/small.db`, ROWS / 100);
     using medium = fillTable(`${folder}/medium.db`, ROWS / 10);
-    figures.push(...await benchGrowth({ small, medium, table }));
+    figures.push(...await benchScaling({ small, medium, table }));
     return figures;
   } finally {
     await cluster?.[Symbol.asyncDispose]();
@@ -65,7 +68,7 @@ async function benchBookkeeping(makeRouter: MakeRouter, dataDir: string): Promis
 
 /** Answers a second at 32 callers, with no shared database and with one that is stopped, in turns. */
 async function benchStoppedServer(makeRouter: MakeRouter, folder: string): Promise<Figure> {
-  const stopped = parseDatabaseUrl(`postgres://nobody:nothing@127.0.0.1:${closedPort()}/usage`);
+  const stopped = parseDatabaseUrl(`postgres://nobody:nothing@127.0.0.1:${freePort()}/usage`);
   await using alone = openBook(`${folder}/alone`, undefined);
   await using sharing = openBook(`${folder}/sharing`, stopped);
   const routers = { alone: makeRouter(bookInto(alone)), sharing: makeRouter(bookInto(sharing)) };
@@ -166,7 +169,7 @@ async function benchShared(table: UsageTable, cluster: Cluster): Promise<Figure[
 }
 
 /** What reading and writing cost the more, the more rows there are. */
-async function benchGrowth({ small, medium, table }: Readonly<Record<"small" | "medium" | "table", UsageTable>>) {
+async function benchScaling({ small, medium, table }: Readonly<Record<"small" | "medium" | "table", UsageTable>>) {
   const sizes = [ROWS / 100, ROWS / 10, ROWS] as const;
   const tables = new Map([[sizes[0], small], [sizes[1], medium], [sizes[2], table]]);
   const dayStarts = localDayStarts(31);
@@ -177,7 +180,7 @@ async function benchGrowth({ small, medium, table }: Readonly<Record<"small" | "
     await work(chosen);
     return performance.now() - startedAt;
   };
-  const read = await measureGrowth({
+  const read = await measureScaling({
     what: "a view of 1,000 → 10,000 → 100,000 rows",
     sizes,
     costOf: "each",
@@ -185,7 +188,7 @@ async function benchGrowth({ small, medium, table }: Readonly<Record<"small" | "
     sameWork: true,
     measure: (rows) => timeIn(rows, (table) => table.summarize({ by: "model", dayStarts })),
   });
-  const written = await measureGrowth({ // last, as it adds some
+  const written = await measureScaling({ // last, as it adds some
     what: "100 rows written where there are 1,000 → 10,000 → 100,000",
     sizes,
     costOf: "whole",
@@ -197,11 +200,4 @@ async function benchGrowth({ small, medium, table }: Readonly<Record<"small" | "
       }),
   });
   return [read, written];
-}
-
-function closedPort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
 }

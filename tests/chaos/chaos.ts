@@ -50,7 +50,10 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  if (postgresMissing !== undefined) return 69; // it has been told
+  if (postgresMissing !== undefined) {
+    console.error("chaos needs PostgreSQL and openssl (Debian: apt-get install postgresql openssl)");
+    return 69;
+  }
   console.error(`seed ${options.seed}, ${options.seconds / 60} minutes; what begins to break:`);
   const startedAt = performance.now();
   const onFault = (name: string) => {

@@ -4,15 +4,18 @@ import { createFolder } from "../support/program.ts";
 import { postgresMissing } from "../support/postgres.ts";
 import { createRandom } from "../support/random.ts";
 import { until } from "../support/rig.ts";
+import { skipped } from "../support/skipped.ts";
 import { vitalsMissing } from "../support/vitals.ts";
 import { readArguments } from "./chaos.ts";
 import { type Fault, injectFaults } from "./fault_injector.ts";
 import { judgeChaos, renderChaos } from "./report.ts";
 import { type Chaos, runChaos } from "./run.ts";
 
+const ignore = skipped(postgresMissing ?? vitalsMissing);
+
 Deno.test({
   name: "the program survives a minute in which everything around it breaks at random",
-  ignore: postgresMissing !== undefined || vitalsMissing !== undefined,
+  ignore,
   fn: async () => {
     const chaos = await runChaos({ seconds: 60, seed: 20_261_129, signal: new AbortController().signal });
     assert.deepEqual(judgeChaos(chaos), [], renderChaos(chaos));
@@ -99,7 +102,7 @@ Deno.test("task chaos refuses what it cannot do", () => {
 
 Deno.test({
   name: "SIGTERM ends a chaos with everything it has started",
-  ignore: postgresMissing !== undefined || vitalsMissing !== undefined,
+  ignore,
   fn: async () => {
     await using folder = await createFolder();
     await Deno.chmod(folder.path, 0o755); // PostgreSQL runs as nobody

@@ -1,5 +1,5 @@
 /** What a run of the chaos means: everything that is not as it should be, and the page that says so. */
-import { judgeGrowth, laterHalf, slopeOf } from "../support/vitals.ts";
+import { judgeGrowth, laterHalf, slopeOf } from "../support/trend.ts";
 import { type Chaos, MOST_KEPT } from "./run.ts";
 
 /**

@@ -1,7 +1,8 @@
 /** One run of the chaos: load from all sides while everything breaks, then peace, then the count. */
 import { pause } from "../../src/core/pause.ts";
 import { createRandom } from "../support/random.ts";
-import { type Sample, sampleVitals, type Vitals } from "../support/vitals.ts";
+import type { Sample } from "../support/trend.ts";
+import { sampleVitals, type Vitals } from "../support/vitals.ts";
 import { type ClientOutcomes, runClients } from "./clients.ts";
 import { type Replies, runDiscordUsers } from "./discord_users.ts";
 import { type Fault, injectFaults } from "./fault_injector.ts";

@@ -1,6 +1,7 @@
 /** The whole program with everything it talks to: three providers, Discord, PostgreSQL; and how each of them breaks. */
 import { SERVE, serve, type Served } from "../e2e/served.ts";
 import { KEYS, modelsFor, type World } from "../e2e/setup.ts";
+import { untilBotReady } from "../support/bot_waits.ts";
 import { BOT_TOKEN, type FakeGateway, type RestBehaviour, startFakeGateway } from "../support/fake_gateway.ts";
 import { startFakeGemini } from "../support/fake_gemini.ts";
 import { startFakeGroq } from "../support/fake_groq.ts";
@@ -8,7 +9,6 @@ import { startFakeOllama } from "../support/fake_ollama.ts";
 import type { Behaviour, FakeProvider } from "../support/fake_provider.ts";
 import { type Cluster, startCluster } from "../support/postgres.ts";
 import { createFolder, startProgram } from "../support/program.ts";
-import { until } from "../support/rig.ts";
 import type { Fault } from "./fault_injector.ts";
 
 export const GUILD = "100";
@@ -67,7 +67,7 @@ export async function startChaosWorld(): Promise<ChaosWorld> {
   };
   const start: World["start"] = (args, options = {}) => startProgram(args, { folder: folder.path, env, ...options });
   const served = started.use(await serve({ start }, [...SERVE, "--cloud"]));
-  await until(() => discord.received(8).length > 0 && discord.rest.commands.size === 8);
+  await untilBotReady(discord);
   const running = started.move();
   return {
     served,

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { type Api, startApi } from "../support/api.ts";
 import { readError, readOk } from "../support/api_answers.ts";
 import { hear, historyIn, lastOf, promptOf, say, shownIn, teach, watchEvents } from "../support/conversation.ts";
-import { namespacesMissing, startScript } from "../support/script.ts";
+import { namespacesMissing } from "../support/namespaces.ts";
+import { startScript } from "../support/script.ts";
+import { skipped } from "../support/skipped.ts";
 import type { BadDiskReport } from "./memory_on_bad_disk.ts";
 
 const ANSWER = "Hola, soy Django.";
@@ -103,7 +105,7 @@ const CASES = [["full", /the disk is full/, [1, 5]], ["read-only", /it cannot be
 for (const [fate, message, episodes] of CASES) {
   Deno.test({
     name: `a memory on a disk that is ${fate} costs no answer and is told once`,
-    ignore: namespacesMissing !== undefined,
+    ignore: skipped(namespacesMissing),
     async fn() {
       const report = await converseOnBadDisk(fate);
       assert.deepEqual(report.contents, [ANSWER, ANSWER, ANSWER, ANSWER]);

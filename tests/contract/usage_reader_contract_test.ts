@@ -8,6 +8,7 @@ import { UsageTable } from "../../src/storage/usage_table.ts";
 import { type Cluster, postgresMissing, startCluster } from "../support/postgres.ts";
 import { createFolder } from "../support/program.ts";
 import { allRows, connect, stored } from "../support/shared_store.ts";
+import { skipped } from "../support/skipped.ts";
 import { usageRow, variedRows } from "../support/usage_rows.ts";
 
 const DAY_MS = 86_400_000;
@@ -67,7 +68,7 @@ async function assertSame(rows: readonly UsageRow[], sinceMs: number, dayStarts:
 }
 
 let cluster: Cluster | undefined;
-const ignore = postgresMissing !== undefined;
+const ignore = skipped(postgresMissing);
 Deno.test.beforeAll(async () => {
   if (!ignore) cluster = await startCluster();
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { detectLanguage, isFunctionWord, plain, wordsOf } from "../../src/core/language.ts";
-import { assertLinear } from "../support/growth.ts";
+import { assertLinear } from "../support/linear.ts";
 
 Deno.test("detectLanguage() tells Spanish from English", () => {
   const texts = {

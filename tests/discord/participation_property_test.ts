@@ -4,7 +4,7 @@ import { decide } from "../../src/discord/participation.ts";
 import { isReaction } from "../../src/discord/reaction.ts";
 import { whatIsSaid } from "../../src/discord/said.ts";
 import { ID, outcome, replyTo, type Scene, situation } from "./participation_scene.ts";
-import { assertLinear } from "../support/growth.ts";
+import { assertLinear } from "../support/linear.ts";
 
 const MENTIONS = [`<@${ID.self}>`, `<@!${ID.self}>`, `<@&${ID.ownRole}>`, `<@${ID.luis}>`, "@everyone", "Django"];
 

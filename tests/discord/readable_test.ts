@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { conversationIdFor, readMentions, safeLine, safeName, taggedMessage } from "../../src/discord/readable.ts";
 import { author, hostile, message, NAMES } from "./messages.ts";
-import { assertLinear } from "../support/growth.ts";
+import { assertLinear } from "../support/linear.ts";
 
 const UNSEEN = /\p{Cc}|[\u2028\u2029\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c\u{e0000}-\u{e007f}]/u;
 

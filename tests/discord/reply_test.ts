@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { planReply, type ReplyOptions, saysSomething } from "../../src/discord/reply.ts";
 import { hostile } from "./messages.ts";
-import { assertLinear } from "../support/growth.ts";
+import { assertLinear } from "../support/linear.ts";
 
 const OPTIONS: ReplyOptions = {
   language: "es",

@@ -1,4 +1,5 @@
 /** The program, a fake model and a fake Discord with one server that the bot is in. */
+import { untilBotReady } from "../support/bot_waits.ts";
 import { BOT_ID, BOT_TOKEN, type FakeGateway, startFakeGateway } from "../support/fake_gateway.ts";
 import { until } from "../support/rig.ts";
 import { serve, type Served } from "./served.ts";
@@ -98,8 +99,7 @@ export async function createBotWorld(
       const served = await serve(world, undefined, {
         env: { DISCORD_BOT_TOKEN: BOT_TOKEN, DISCORD_API_URL: discord.apiUrl },
       });
-      // It has asked for the members, so it knows the server; and no request of its own comes in between any more.
-      await until(() => discord.received(8).length > 0 && discord.rest.commands.size === 8);
+      await untilBotReady(discord);
       return served;
     },
     async [Symbol.asyncDispose]() {

@@ -4,10 +4,11 @@ import { CLOUD_HOSTS } from "../../src/privacy/egress.ts";
 import { buildProgram } from "../support/compiled_program.ts";
 import { IN_OWN_NETWORK, networkMissing } from "../support/own_network.ts";
 import { startScript } from "../support/script.ts";
+import { skipped } from "../support/skipped.ts";
 import { type Contact, describeContact, staysHere } from "../support/strace.ts";
 import { CLOUDS, type Egress } from "./egress_world.ts";
 
-const ignore = networkMissing !== undefined;
+const ignore = skipped(networkMissing);
 const NAMES: readonly string[] = Object.keys(CLOUDS);
 const SERVERS: readonly string[] = Object.values(CLOUDS);
 

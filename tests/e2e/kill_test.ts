@@ -6,6 +6,7 @@ import { projectPath, ROOT_FOLDER } from "../support/paths.ts";
 import { postgresMissing, startCluster } from "../support/postgres.ts";
 import { createFolder } from "../support/program.ts";
 import { allRows } from "../support/shared_store.ts";
+import { skipped } from "../support/skipped.ts";
 
 const ROUNDS = 20;
 /** Every so many rounds the kill comes while the program is still starting. */
@@ -79,7 +80,7 @@ async function pauseAtRandom(longestMs: number): Promise<void> {
 
 Deno.test({
   name: "kill -9 at any moment loses no row of a finished call and doubles none, here and in the shared table",
-  ignore: postgresMissing !== undefined,
+  ignore: skipped(postgresMissing),
   async fn() {
     await using cluster = await startCluster();
     const url = await cluster.createDatabase();

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { freePort } from "../support/free_port.ts";
 import { until } from "../support/rig.ts";
 import { SERVE, serve, type Served } from "./served.ts";
 import { createWorld, type World } from "./setup.ts";
@@ -13,12 +14,6 @@ async function statusOf(served: Served, path: string): Promise<number> {
   const response = await served.get(path);
   await response.body?.cancel();
   return response.status;
-}
-
-/** A port that was free a moment ago. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 Deno.test("serve says in a few lines what it serves, and serves it", async () => {

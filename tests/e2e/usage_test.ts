@@ -2,8 +2,11 @@ import assert from "node:assert/strict";
 import { UsageTable } from "../../src/storage/usage_table.ts";
 import { type Cluster, PASSWORD, postgresMissing, startCluster } from "../support/postgres.ts";
 import type { RunOptions } from "../support/program.ts";
+import { skipped } from "../support/skipped.ts";
 import { usageRow } from "../support/usage_rows.ts";
 import { createWorld, KEYS, type World } from "./setup.ts";
+
+const ignore = skipped(postgresMissing);
 
 const OPEN = ["--cloud", "--profile", "balanced"];
 
@@ -188,7 +191,7 @@ Deno.test("without a shared database --shared says how to get one, and one that 
 
 Deno.test({
   name: "a DATABASE_URL shares every row before the program ends, and shows it in usage, privacy and doctor",
-  ignore: postgresMissing !== undefined,
+  ignore,
   fn: async () => {
     await using cluster = await startCluster();
     await using world = await createWorld();
@@ -210,7 +213,7 @@ Deno.test({
 
 Deno.test({
   name: "usage prune on a machine that shares leaves what has not arrived, without DATABASE_URL too, unless told to",
-  ignore: postgresMissing !== undefined,
+  ignore,
   fn: async () => {
     await using cluster = await startCluster();
     await using world = await createWorld();

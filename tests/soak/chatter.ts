@@ -1,4 +1,5 @@
 /** What people write on Discord: the greatest part is not for the bot; what is for it is followed until it is answered. */
+import { untilRead } from "../support/bot_waits.ts";
 import {
   CHANNELS,
   commandPacket,
@@ -17,7 +18,6 @@ const BURST = 250;
 const ROUND = 500;
 /** Members of every server that ask; the others give commands, lest `!forget me` drop a question. */
 const ASKERS = 150;
-const OP = { heartbeat: 1 };
 /** No answer for so long means that the missing ones are lost. */
 const PATIENCE_MS = 30_000;
 
@@ -41,7 +41,7 @@ export class Chatter {
     for (const last = this.#said + messages; this.#said < last;) {
       const burst = Math.min(BURST, last - this.#said);
       for (let count = 0; count < burst; count++) this.#sayOne(this.#said++);
-      await this.#caughtUp();
+      await untilRead(this.#discord);
     }
     await this.#untilAnswered();
   }
@@ -146,17 +146,6 @@ export class Chatter {
 
   #send(packet: string): void {
     this.#discord.sendRaw(packet);
-  }
-
-  /** Resolves when the bot has read everything. */
-  async #caughtUp(): Promise<void> {
-    const beats = () => this.#discord.received(OP.heartbeat).length;
-    const before = beats();
-    this.#discord.send(OP.heartbeat, null); // Discord's way of asking for a heartbeat at once
-    for (const until = performance.now() + PATIENCE_MS; beats() <= before;) {
-      if (performance.now() > until) throw new Error(`The bot has read nothing for ${PATIENCE_MS / 1000} s`);
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
   }
 
   async #untilAnswered(): Promise<void> {

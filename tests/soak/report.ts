@@ -1,5 +1,6 @@
 /** What a soak found, for people: a table, slopes, and everything that is not as it should be. */
-import { judgeGrowth, laterHalf, slopeOf, type Vitals } from "../support/vitals.ts";
+import { judgeGrowth, laterHalf, slopeOf } from "../support/trend.ts";
+import type { Vitals } from "../support/vitals.ts";
 import type { SoakResult, SoakSample } from "./run.ts";
 import type { UsageCount } from "./world.ts";
 

@@ -1,15 +1,20 @@
 import assert from "node:assert/strict";
 import { projectPath } from "../support/paths.ts";
+import { childrenOf } from "../support/processes.ts";
+import { createFolder } from "../support/program.ts";
 import { until } from "../support/rig.ts";
+import { skipped } from "../support/skipped.ts";
 import { vitalsMissing } from "../support/vitals.ts";
 import { problemsOf, renderReport } from "./report.ts";
 import { runSoak, type SoakResult } from "./run.ts";
+
+const ignore = skipped(vitalsMissing);
 
 /** So soon after the start the heap is still filling and code still being compiled; about 15 MB have been seen. */
 const SHORT = { growthMb: 40 };
 
 Deno.test("20,000 messages and 4,000 requests: every answer once, every attempt booked, every socket closed", {
-  ignore: !!vitalsMissing,
+  ignore,
 }, async () => {
   const result = await runSoak({ messages: 20_000, requests: 4000, signal: new AbortController().signal });
   assert.deepEqual(problemsOf(result, SHORT), [], renderReport(result, SHORT));
@@ -102,22 +107,28 @@ Deno.test("deno task soak refuses what it cannot do, and says what is wrong", as
   assert.match(new TextDecoder().decode(stdout), /^Usage: deno task soak/);
 });
 
-Deno.test("Ctrl-C ends a soak with everything it has started", { ignore: !!vitalsMissing }, async () => {
-  const folder = await Deno.makeTempDir({ prefix: "django-agent-" });
+Deno.test("Ctrl-C ends a soak with everything it has started", { ignore }, async () => {
+  await using folder = await createFolder();
+  const { path } = folder;
   // What outlived it would hold a pipe open for ever.
-  const child = start([], { env: { TMPDIR: folder }, stderr: "null" });
+  const child = start([], { env: { TMPDIR: path }, stderr: "null" });
   const ended = child.output();
-  const held = async () => (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
+  let started: number[] = [];
+  await using _ending = {
+    async [Symbol.asyncDispose]() {
+      for (const pid of [child.pid, ...started].filter(isAlive)) Deno.kill(pid, "SIGKILL");
+      await ended;
+    },
+  };
+  const held = async () => (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);
   let isOver = false;
   ended.then(() => isOver = true);
   // The program has claimed its data folder: it runs, and so does the fake Ollama.
-  let started: number[] = [];
-  await until(() => isOver || (started = childrenOf(child.pid)).length >= 2 && hasPidFile(folder));
+  await until(() => isOver || (started = childrenOf(child.pid)).length >= 2 && hasPidFile(path));
   child.kill("SIGINT");
   const { code, stdout } = await ended;
   assert.deepEqual([code, stdout.length, await held()], [130, 0, []]);
   assert.deepEqual(started.filter(isAlive), []);
-  await Deno.remove(folder);
 });
 
 function start(
@@ -130,12 +141,6 @@ function start(
     stdout: "piped",
     stderr,
   }).spawn();
-}
-
-function childrenOf(pid: number): number[] {
-  const threads = [...Deno.readDirSync(`/proc/${pid}/task`)]; // whichever of them has started it
-  const told = threads.map(({ name }) => Deno.readTextFileSync(`/proc/${pid}/task/${name}/children`)).join(" ");
-  return told.split(" ").filter((id) => id !== "").map(Number);
 }
 
 function hasPidFile(folder: string): boolean {

@@ -1,13 +1,13 @@
 /** The whole program serving, with its bot connected to a fake Discord and its models in a fake Ollama. */
 import { DatabaseSync } from "node:sqlite";
-import { configFor, taskFlags } from "../bench/program.ts";
-import { startScript } from "../bench/script.ts";
 import { serve } from "../e2e/served.ts";
+import { untilBotReady } from "../support/bot_waits.ts";
 import { GUILDS, servers } from "../support/crowd.ts";
 import { BOT_TOKEN, type FakeGateway, startFakeGateway } from "../support/fake_gateway.ts";
+import { configFor, startFastOllama } from "../support/fast_provider.ts";
 import { ROOT_FOLDER } from "../support/paths.ts";
 import { createFolder, startProgram } from "../support/program.ts";
-import { until } from "../support/rig.ts";
+import { taskFlags } from "../support/task_flags.ts";
 
 export interface SoakWorld extends AsyncDisposable {
   readonly pid: number;
@@ -34,16 +34,12 @@ export interface UsageCount {
   readonly count: number;
 }
 
-const OP = { members: 8 };
-/** Discord's list of commands. */
-const COMMANDS = 8;
-
 /**
  * What is asked goes to a model that answers, or, for the role `technical`, to one that may be told to fail, behind which
  * stands the first. Its breaker never opens: every fallback begins with a failure.
  */
 function modelsFor(origin: string): object {
-  const { providers, ...rest } = configFor(origin) as { providers: object };
+  const { providers, ...rest } = configFor(origin);
   return {
     ...rest,
     providers: {
@@ -64,7 +60,7 @@ const DISCORD_SETTINGS = { cooldown_seconds: 0, reading_speed: 0, limits: { mess
  */
 export async function startSoakWorld(aborted: Promise<never>): Promise<SoakWorld> {
   await using started = new AsyncDisposableStack();
-  const models = await startScript("fast_ollama.ts");
+  const models = await startFastOllama();
   let modelsStopped: Promise<void> | undefined;
   const stopModels = () => modelsStopped ??= Promise.resolve(models[Symbol.asyncDispose]());
   started.defer(stopModels);
@@ -82,8 +78,7 @@ export async function startSoakWorld(aborted: Promise<never>): Promise<SoakWorld
     throw new Error(`The program has ended with ${code}:\n${stderr.slice(-2000)}`);
   });
   failed.catch(() => {}); // whoever waits for something hears of it
-  const isReady = () => discord.received(OP.members).length === GUILDS && discord.rest.commands.size === COMMANDS;
-  await Promise.race([until(isReady), failed, aborted]);
+  await Promise.race([untilBotReady(discord, GUILDS), failed, aborted]);
   const running = started.move();
   return {
     pid: program.pid,

@@ -13,10 +13,14 @@ import {
   until,
   watchRecorder,
 } from "../support/local_store.ts";
-import { namespacesMissing, type Script, startScript } from "../support/script.ts";
+import { namespacesMissing } from "../support/namespaces.ts";
+import { type Script, startScript } from "../support/script.ts";
+import { skipped } from "../support/skipped.ts";
 import { usageRow, variedRows } from "../support/usage_rows.ts";
 import type { FullDiskReport } from "./full_disk.ts";
 import type { ReadOnlyReport } from "./read_only.ts";
+
+const ignore = skipped(namespacesMissing);
 
 const LOCKED_MS = 10_000;
 
@@ -186,7 +190,7 @@ async function fillDisk(size: string, ...args: string[]): Promise<FullDiskReport
 
 Deno.test({
   name: "rows recorded on a full disk are in the table once there is room again, each of them once",
-  ignore: namespacesMissing !== undefined,
+  ignore,
   async fn(t) {
     const cases = [
       { name: "full while rows are recorded", before: 20, left: 0 },
@@ -214,7 +218,7 @@ Deno.test({
 
 Deno.test({
   name: "an upgrade without room for its copy leaves no half of it, and succeeds once there is room",
-  ignore: namespacesMissing !== undefined,
+  ignore,
   async fn() {
     await using store = await createStore();
     const tmpfs = { folder: store.path, options: "size=1m" };
@@ -240,7 +244,7 @@ async function recordReadOnly(fate: "writable" | "read-only"): Promise<ReadOnlyR
 
 Deno.test({
   name: "rows recorded while the data folder is read-only are written once it is writable, each of them once",
-  ignore: namespacesMissing !== undefined,
+  ignore,
   async fn() {
     const { folder, refusal, recorded, status, warnings, found } = await recordReadOnly("writable");
     assert.deepEqual(found, recorded);
@@ -261,7 +265,7 @@ Deno.test({
 
 Deno.test({
   name: "rows recorded in a data folder that stays read-only are lost, which is told with their number",
-  ignore: namespacesMissing !== undefined,
+  ignore,
   async fn() {
     const { recorded, warnings, found } = await recordReadOnly("read-only");
     assert.deepEqual(found, recorded.slice(0, 3));

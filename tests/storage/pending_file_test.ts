@@ -3,7 +3,9 @@ import { PendingFile } from "../../src/storage/pending_file.ts";
 import { StorageError } from "../../src/storage/sqlite.ts";
 import type { UsageRow } from "../../src/storage/usage.ts";
 import { assertHolds, createStore, openTable, pendingIds } from "../support/local_store.ts";
-import { namespacesMissing, startScript } from "../support/script.ts";
+import { namespacesMissing } from "../support/namespaces.ts";
+import { startScript } from "../support/script.ts";
+import { skipped } from "../support/skipped.ts";
 import { usageRow, variedRows } from "../support/usage_rows.ts";
 
 /** What a look through the file gives. */
@@ -208,7 +210,7 @@ Deno.test("PendingFile refuses what is no plain file at once", async (t) => {
 
 Deno.test({
   name: "PendingFile.append() adds all of its rows or none on a disk that is full",
-  ignore: namespacesMissing !== undefined,
+  ignore: skipped(namespacesMissing),
   async fn() {
     await using store = await createStore();
     const tmpfs = { folder: store.path, options: "size=40k" };

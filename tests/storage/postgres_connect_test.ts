@@ -6,6 +6,7 @@ import { SharedUsageError } from "../../src/storage/postgres_errors.ts";
 import { projectPath, ROOT_FOLDER } from "../support/paths.ts";
 import { type Cluster, PASSWORD, postgresMissing, startCluster } from "../support/postgres.ts";
 import { changed, connect, connectError, until } from "../support/shared_store.ts";
+import { skipped } from "../support/skipped.ts";
 import { startTcpServer } from "../support/tcp_server.ts";
 
 /** For servers that are none: nothing needs PostgreSQL then. */
@@ -15,7 +16,7 @@ const MODES = ["disable", "prefer", "require", "verify-full"] as const;
 const YES = "S";
 
 let cluster: Cluster;
-const ignore = postgresMissing !== undefined;
+const ignore = skipped(postgresMissing);
 Deno.test.beforeAll(async () => {
   if (!ignore) cluster = await startCluster();
 });

@@ -14,13 +14,14 @@ import {
   stored,
   until,
 } from "../support/shared_store.ts";
+import { skipped } from "../support/skipped.ts";
 import { startTcpProxy } from "../support/tcp_proxy.ts";
 import { usageRow, variedRows } from "../support/usage_rows.ts";
 
 const INSTANCE = "11111111-1111-4111-8111-111111111111";
 
 let cluster: Cluster;
-const ignore = postgresMissing !== undefined;
+const ignore = skipped(postgresMissing);
 Deno.test.beforeAll(async () => {
   if (!ignore) cluster = await startCluster();
 });

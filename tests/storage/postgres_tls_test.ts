@@ -5,13 +5,14 @@ import { SharedUsageError } from "../../src/storage/postgres_errors.ts";
 import { type Cluster, postgresMissing, startCluster } from "../support/postgres.ts";
 import { createFolder } from "../support/program.ts";
 import { changed, connect, connectError, stored, until } from "../support/shared_store.ts";
+import { skipped } from "../support/skipped.ts";
 import { startTcpProxy } from "../support/tcp_proxy.ts";
 import { variedRows } from "../support/usage_rows.ts";
 
 const INSTANCE = "11111111-1111-4111-8111-111111111111";
 
 let cluster: Cluster;
-const ignore = postgresMissing !== undefined;
+const ignore = skipped(postgresMissing);
 Deno.test.beforeAll(async () => {
   if (!ignore) cluster = await startCluster();
 });

@@ -1,11 +1,12 @@
 /** What a shared database confirmed once and has no more, and what it would not take. */
 import assert from "node:assert/strict";
 import { type Cluster, postgresMissing, startCluster } from "../support/postgres.ts";
+import { skipped } from "../support/skipped.ts";
 import { usageRow, variedRows } from "../support/usage_rows.ts";
 import { createStation, idsOf, settled, sharedIds, storeIdOf } from "./station.ts";
 
 let cluster: Cluster;
-const ignore = postgresMissing !== undefined;
+const ignore = skipped(postgresMissing);
 Deno.test.beforeAll(async () => {
   if (!ignore) cluster = await startCluster();
 });

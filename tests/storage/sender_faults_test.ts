@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { type Cluster, postgresMissing, startCluster } from "../support/postgres.ts";
 import { changed, connect, until } from "../support/shared_store.ts";
+import { skipped } from "../support/skipped.ts";
 import { startTcpProxy } from "../support/tcp_proxy.ts";
 import { usageRow, variedRows } from "../support/usage_rows.ts";
 import { createStation, idsOf, settled, sharedIds, storeIdOf } from "./station.ts";
 
 let cluster: Cluster;
-const ignore = postgresMissing !== undefined;
+const ignore = skipped(postgresMissing);
 Deno.test.beforeAll(async () => {
   if (!ignore) cluster = await startCluster();
 });

@@ -8,12 +8,13 @@ import { createUsageBook, type UsageBookOptions } from "../../src/storage/usage_
 import { type Cluster, PASSWORD, postgresMissing, startCluster } from "../support/postgres.ts";
 import { createFolder } from "../support/program.ts";
 import { allRows, assertSecret, changed, connect, stored, until } from "../support/shared_store.ts";
+import { skipped } from "../support/skipped.ts";
 import { startTcpServer } from "../support/tcp_server.ts";
 import { usageRow, variedRows } from "../support/usage_rows.ts";
 import { idsOf, sharedIds } from "./station.ts";
 
 let cluster: Cluster;
-const ignore = postgresMissing !== undefined;
+const ignore = skipped(postgresMissing);
 Deno.test.beforeAll(async () => {
   if (!ignore) cluster = await startCluster();
 });

@@ -97,6 +97,16 @@ export function findRankViolations(graph: ModuleGraph): string[] {
   });
 }
 
+/** Imports of tests/support from another folder of the tests: all of them stand on it. */
+export function findSupportImports(graph: ModuleGraph): string[] {
+  const [tests, support] = ["tests/", "tests/support/"];
+  return [...graph].filter(([from]) => from.startsWith(support)).flatMap(([from, dependencies]) =>
+    dependencies
+      .filter(({ target }) => target.startsWith(tests) && !target.startsWith(support))
+      .map(({ target }) => `${from} imports ${target}: what both need belongs into ${support}`)
+  );
+}
+
 /** Import cycles between files, each as the list of files it runs through. Imports of types alone make no cycle. */
 export function findCycles(graph: ModuleGraph): string[] {
   const cycles: string[] = [];

@@ -34,16 +34,16 @@ exec "$@"
 /** Words before a command that has it run there, as root of that namespace and of nothing else. */
 export const IN_OWN_NETWORK: readonly string[] = ["unshare", "-rnm", "sh", "-c", SETUP, "sh"];
 
-/** Why no program can be watched in a network of its own here; undefined when it can. For `ignore` of a test. */
+/** Why no program can be watched in a network of its own here; undefined when it can. */
 export const networkMissing: string | undefined = await whyMissing();
 
 async function whyMissing(): Promise<string | undefined> {
   const needed = [["strace", "-V"], ["ip", "-V"], ["openssl", "version"], ["unshare", "--version"]] as const;
   const there = await Promise.all(needed.map(async ([name, flag]) => await complaintOf([name, flag]) === undefined));
   const missing = needed.filter((_, index) => !there[index]).map(([name]) => name);
-  if (missing.length > 0) return tell(`these are not installed: ${missing.join(", ")}`);
+  if (missing.length > 0) return `not installed: ${missing.join(", ")}`;
   const complaint = await complaintOf([...IN_OWN_NETWORK, ...traced("/dev/null"), "true"]);
-  return complaint === undefined ? undefined : tell(complaint);
+  return complaint === undefined ? undefined : `no network of its own: ${complaint}`;
 }
 
 /** What a command says when it fails; undefined when it does not. */
@@ -55,9 +55,4 @@ async function complaintOf([command, ...args]: readonly string[]): Promise<strin
     if (error instanceof Deno.errors.NotFound) return `there is no ${command}`;
     throw error;
   }
-}
-
-function tell(reason: string): string {
-  console.warn(`tests that watch the program in a network of its own are skipped: ${reason}`);
-  return reason;
 }

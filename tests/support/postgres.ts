@@ -1,5 +1,7 @@
 /** A real PostgreSQL server of the test's own: its own folder, port and user, gone when the test is over. */
 import postgres, { type Sql } from "postgres";
+import { freePort } from "./free_port.ts";
+import { childrenOf } from "./processes.ts";
 
 const USER = "agent";
 /** No test may ever find this in what the program shows. */
@@ -24,17 +26,14 @@ export interface Cluster extends AsyncDisposable {
   readonly certificate: string;
 }
 
-/** Why there is no PostgreSQL here; undefined when there is one. For `ignore` of a test, which then says so. */
+/** Why there is no PostgreSQL here; undefined when there is one. */
 export const postgresMissing: string | undefined = await whyMissing();
 
 async function whyMissing(): Promise<string | undefined> {
   const missing = [];
   if (await binaries() === undefined) missing.push("PostgreSQL (Debian: postgresql)");
   if (await run("openssl", ["version"]) === undefined) missing.push("openssl");
-  if (missing.length === 0) return undefined;
-  const reason = `skipped, because these are not installed: ${missing.join(", ")}`;
-  console.warn(`tests that need PostgreSQL are ${reason}`);
-  return reason;
+  return missing.length === 0 ? undefined : `not installed: ${missing.join(", ")}`;
 }
 
 /** The folder of the server's own programs, which is on nobody's path. */
@@ -103,14 +102,6 @@ async function createCertificate(folder: string, own: Deno.CommandOptions): Prom
   ], own);
   if (made === undefined) throw new Error("openssl failed");
   return await Deno.readTextFile(`${folder}/data/server.crt`);
-}
-
-/** A port nobody listens on. Somebody else may take it before the server does; the start fails then. */
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
 }
 
 class Server {
@@ -184,13 +175,5 @@ class Server {
     } finally {
       await sql.end({ timeout: 1 });
     }
-  }
-}
-
-function childrenOf(pid: number): number[] {
-  try {
-    return Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim().split(" ").filter(Boolean).map(Number);
-  } catch {
-    return []; // it has ended, or this is no Linux
   }
 }

@@ -83,30 +83,22 @@ export function startScript(
   };
 }
 
-/** Becomes root of a namespace of its own, where mounting needs nobody's leave, and goes on with the rest. */
-function inNamespace(folder: string, options: string): string[] {
+/** A script that is a small server. */
+export interface ScriptServer extends AsyncDisposable {
+  /** `http://127.0.0.1:port` */
+  readonly origin: string;
+}
+
+/** Starts `tests/<path>`, which prints its port first. */
+export async function startScriptServer(path: string, ...args: readonly string[]): Promise<ScriptServer> {
+  const script = startScript(path, { args });
+  return {
+    origin: `http://127.0.0.1:${await script.line()}`,
+    [Symbol.asyncDispose]: () => script[Symbol.asyncDispose](),
+  };
+}
+
+/** Words before a command: it becomes root of a namespace of its own, where mounting needs nobody's leave. */
+export function inNamespace(folder: string, options: string): string[] {
   return ["unshare", "-rm", "sh", "-c", `mount -t tmpfs -o ${options} tmpfs "$0" && exec "$@"`, folder];
-}
-
-/** Why no file system of its own can be had here; undefined when it can. For `ignore` of a test, which then says so. */
-export const namespacesMissing: string | undefined = await whyMissing();
-
-async function whyMissing(): Promise<string | undefined> {
-  const folder = await Deno.makeTempDir({ prefix: "django-agent-" });
-  try {
-    const [command = "", ...args] = [...inNamespace(folder, "size=64k"), "true"];
-    const { success, stderr } = await new Deno.Command(command, { args }).output();
-    if (success) return undefined;
-    return tell(new TextDecoder().decode(stderr).trim());
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return tell("there is no unshare");
-    throw error;
-  } finally {
-    await Deno.remove(folder);
-  }
-}
-
-function tell(reason: string): string {
-  console.warn(`tests on a file system of their own are skipped: ${reason}`);
-  return reason;
 }

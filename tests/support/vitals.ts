@@ -1,5 +1,4 @@
-/** What a process holds, seen from outside, and whether that grows with the work it does. Linux tells; others do not. */
-import { median } from "../bench/measure.ts";
+/** What a process holds, seen from outside. Linux tells; others do not. */
 
 /** Of one moment. Memory is resident memory in MB (thousands of the kB that the system counts in). */
 export interface Vitals {
@@ -12,22 +11,6 @@ export interface Vitals {
   readonly sockets: number;
   readonly threads: number;
 }
-
-/** A value and how much work was done, or how much time had passed, when it was taken. */
-export interface Sample {
-  readonly at: number;
-  readonly value: number;
-}
-
-/** What the later half of the samples says. */
-export interface Growth {
-  /** By how much the value has grown there, in its own unit. */
-  readonly growth: number;
-  readonly verdict: "ok" | "grows" | "too few samples";
-}
-
-/** Fewer in the later half say nothing. */
-const LEAST_SAMPLES = 4;
 
 /** Undefined where there is no `/proc`, and for a process that has ended. */
 export async function sampleVitals(pid: number): Promise<Vitals | undefined> {
@@ -44,51 +27,8 @@ export async function sampleVitals(pid: number): Promise<Vitals | undefined> {
   };
 }
 
-/**
- * Slope of the line through the samples by ordinary least squares, Σ(x−x̄)(y−ȳ) / Σ(x−x̄)²
- * (https://en.wikipedia.org/wiki/Simple_linear_regression), in units of the value per `per` units of `at`: with `at` in
- * requests and `per` 1,000, MB per 1,000 requests; with `at` in hours and `per` 1, MB an hour. NaN without two samples
- * at different places.
- */
-export function slopeOf(samples: readonly Sample[], per = 1): number {
-  const [meanAt, meanValue] = [mean(samples.map(({ at }) => at)), mean(samples.map(({ value }) => value))];
-  const covariance = sum(samples.map(({ at, value }) => (at - meanAt) * (value - meanValue)));
-  const variance = sum(samples.map(({ at }) => (at - meanAt) ** 2));
-  return covariance / variance * per;
-}
-
-/** Why nothing can be seen of a process here; undefined when it can. For `ignore` of a test, which then says so. */
-export const vitalsMissing: string | undefined = await whyMissing();
-
-async function whyMissing(): Promise<string | undefined> {
-  if (await sampleVitals(Deno.pid)) return undefined;
-  const reason = "skipped, because this system has no /proc";
-  console.warn(`tests that look at what a process holds are ${reason}`);
-  return reason;
-}
-
-/** The samples of the later half of the work. What came before is warm-up: code is compiled, caches and heaps fill. */
-export function laterHalf(samples: readonly Sample[]): Sample[] {
-  const { first, last } = rangeOf(samples);
-  return samples.filter(({ at }) => at >= (first + last) / 2);
-}
-
-/**
- * Whether the value grows by more than `most` over the later half. Its growth is the lesser of two: that of the line
- * through the samples, and that between the medians of its own two halves, taken twice because their middles lie half as
- * far apart. A leak shows in both, one odd sample moves only the line.
- */
-export function judgeGrowth(samples: readonly Sample[], most: number): Growth {
-  const later = laterHalf(samples);
-  const latest = laterHalf(later);
-  const earlier = later.filter((sample) => !latest.includes(sample));
-  const { first, last } = rangeOf(later);
-  const byLine = slopeOf(later) * (last - first);
-  const byMedians = 2 * (medianOf(latest) - medianOf(earlier));
-  const growth = Math.min(byLine, byMedians);
-  if (later.length < LEAST_SAMPLES || Number.isNaN(growth)) return { growth, verdict: "too few samples" };
-  return { growth, verdict: growth > most ? "grows" : "ok" };
-}
+/** Why nothing can be seen of a process here; undefined when it can. */
+export const vitalsMissing: string | undefined = await sampleVitals(Deno.pid) ? undefined : "this system has no /proc";
 
 /** A field of `/proc/PID/status` (proc(5)); NaN when it is not there. */
 function numberIn(status: string, field: string): number {
@@ -106,20 +46,4 @@ async function descriptorsOf(pid: number): Promise<string[] | undefined> {
   } catch {
     return undefined;
   }
-}
-
-function rangeOf(samples: readonly Sample[]): { readonly first: number; readonly last: number } {
-  return { first: samples.at(0)?.at ?? NaN, last: samples.at(-1)?.at ?? NaN };
-}
-
-function medianOf(samples: readonly Sample[]): number {
-  return median(samples.map(({ value }) => value));
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
-}
-
-function mean(values: readonly number[]): number {
-  return sum(values) / values.length;
 }

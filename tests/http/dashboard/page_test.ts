@@ -6,6 +6,9 @@ import { readOk } from "../../support/api_answers.ts";
 import { browserMissing, openPage, type PageOptions, type TestedPage } from "../../support/browser.ts";
 import { say, teach } from "../../support/conversation.ts";
 import { until } from "../../support/rig.ts";
+import { skipped } from "../../support/skipped.ts";
+
+const ignore = skipped(browserMissing);
 
 const VIEWS = ["centre", "models", "usage", "chat", "memory", "privacy"] as const;
 
@@ -13,7 +16,7 @@ const VIEWS = ["centre", "models", "usage", "chat", "memory", "privacy"] as cons
 function pageTest(name: string, run: (api: Api) => Promise<void>, change?: ApiOptions["change"]): void {
   Deno.test({
     name: `the page ${name}`,
-    ignore: browserMissing !== undefined,
+    ignore,
     // The library that drives the browser keeps a timer of its own.
     sanitizeOps: false,
     sanitizeResources: false,
@@ -332,7 +335,7 @@ pageTest("does not grow with ten thousand events", async (api) => {
 
 Deno.test({
   name: "the page asks for the token once, and keeps it in the tab",
-  ignore: browserMissing !== undefined,
+  ignore,
   sanitizeOps: false,
   sanitizeResources: false,
   async fn() {
@@ -359,7 +362,7 @@ Deno.test({
 
 Deno.test({
   name: "the page finds back to a program that was started anew",
-  ignore: browserMissing !== undefined,
+  ignore,
   sanitizeOps: false,
   sanitizeResources: false,
   async fn() {

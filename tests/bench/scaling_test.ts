@@ -1,36 +1,36 @@
 import assert from "node:assert/strict";
-import { type GrowthOptions, largestRise, measureGrowth } from "./growth.ts";
+import { largestRise, measureScaling, type ScalingOptions } from "./scaling.ts";
 
 /** The figure of work that takes so long; nothing is timed. */
-function growthOf(times: (size: number) => number, more: Partial<GrowthOptions> = {}) {
+function scalingOf(times: (size: number) => number, more: Partial<ScalingOptions> = {}) {
   const measure = (size: number) => Promise.resolve(times(size));
-  return measureGrowth({ what: "work", sizes: [10, 100, 1000], costOf: "each", mostTimes: 1.5, measure, ...more });
+  return measureScaling({ what: "work", sizes: [10, 100, 1000], costOf: "each", mostTimes: 1.5, measure, ...more });
 }
 
-Deno.test("measureGrowth() lets linear work pass and shows quadratic work", async () => {
-  const linear = await growthOf((size) => 2 * size);
+Deno.test("measureScaling() lets linear work pass and shows quadratic work", async () => {
+  const linear = await scalingOf((size) => 2 * size);
   assert.deepEqual([linear.what, linear.value, linear.unit], ["growth, work", 1, "× for each"]);
   assert.match(linear.note ?? "", /^1\.0 → 10 → 100 times; 20\.0 ms, 200 ms, 2\.00 s;/);
-  assert.equal((await growthOf((size) => size ** 2)).value, 100);
+  assert.equal((await scalingOf((size) => size ** 2)).value, 100);
 });
 
-Deno.test("measureGrowth() sees a rise that what every call costs would hide", async () => {
-  const { value } = await growthOf((size) => 100_000 + size ** 2); // for each: 10,010, 1,100, 1,100
+Deno.test("measureScaling() sees a rise that what every call costs would hide", async () => {
+  const { value } = await scalingOf((size) => 100_000 + size ** 2); // for each: 10,010, 1,100, 1,100
   assert.equal(value, 1);
-  assert.ok((await growthOf((size) => 1000 + size ** 2)).value > 9, "for each: 110, 110, 1,001");
+  assert.ok((await scalingOf((size) => 1000 + size ** 2)).value > 9, "for each: 110, 110, 1,001");
 });
 
-Deno.test("measureGrowth() of the whole wants it to cost the same however many there are", async () => {
-  assert.equal((await growthOf(() => 7, { costOf: "whole" })).value, 1);
-  const linear = await growthOf((size) => size, { costOf: "whole" });
+Deno.test("measureScaling() of the whole wants it to cost the same however many there are", async () => {
+  assert.equal((await scalingOf(() => 7, { costOf: "whole" })).value, 1);
+  const linear = await scalingOf((size) => size, { costOf: "whole" });
   assert.deepEqual([linear.value, linear.unit], [100, "× in all"]);
 });
 
-Deno.test("measureGrowth() takes medians, in turns, without the first round, with the direct call beside it", async () => {
+Deno.test("measureScaling() takes medians, in turns, without the first round, with the direct call beside it", async () => {
   const asked: string[] = [];
   const slow = new Set([0, 4, 5]); // the first of six, which does not count, and two of the others
   const counts = new Map<number, number>();
-  const figure = await growthOf((size) => {
+  const figure = await scalingOf((size) => {
     const count = counts.get(size) ?? 0;
     counts.set(size, count + 1);
     asked.push(`${size}`);
@@ -49,9 +49,9 @@ Deno.test("measureGrowth() takes medians, in turns, without the first round, wit
   assert.equal(asked.length, 6 * 2 * 3);
 });
 
-Deno.test("measureGrowth() with the same work repeats the smaller sizes and gives the mean of a round", async () => {
+Deno.test("measureScaling() with the same work repeats the smaller sizes and gives the mean of a round", async () => {
   const counts = new Map<number, number>();
-  const { note } = await growthOf((size) => {
+  const { note } = await scalingOf((size) => {
     counts.set(size, (counts.get(size) ?? 0) + 1);
     return size;
   }, { rounds: 1, sameWork: true });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { assertLinear } from "./growth.ts";
+import { assertLinear } from "./linear.ts";
 
 let spent = 0;
 

@@ -1,6 +1,7 @@
-import { type Figure, formatMs, median, spreadOf } from "./measure.ts";
+import { median } from "../support/statistics.ts";
+import { type Figure, formatMs, spreadOf } from "./measure.ts";
 
-export interface GrowthOptions {
+export interface ScalingOptions {
   /** What is done, and of what there is more: `an answer of 1,000 → 10,000 → 100,000 tokens`. */
   readonly what: string;
   /** The work once, ten times and a hundred times. */
@@ -25,7 +26,7 @@ export interface GrowthOptions {
  * How the cost grows from 1 to 10 to 100 times the work. The sizes take turns within one run, so that no clock says how
  * fast a machine has to be; one round before them is not counted.
  */
-export async function measureGrowth(options: GrowthOptions): Promise<Figure> {
+export async function measureScaling(options: ScalingOptions): Promise<Figure> {
   const { what, sizes, costOf, mostTimes, measure, direct, rounds = 5 } = options;
   const routed: number[][] = [];
   const bare: number[][] = [];
@@ -50,7 +51,7 @@ export async function measureGrowth(options: GrowthOptions): Promise<Figure> {
 }
 
 /** Every size once, the smallest first and then the largest; the times in the order of the sizes. */
-async function takeTurn(measure: GrowthOptions["measure"], options: GrowthOptions, round: number): Promise<number[]> {
+async function takeTurn(measure: ScalingOptions["measure"], options: ScalingOptions, round: number): Promise<number[]> {
   const { sizes, sameWork = false } = options;
   const times = new Map<number, number>();
   for (const size of round % 2 ? sizes : sizes.toReversed()) {
