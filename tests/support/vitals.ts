@@ -1,6 +1,6 @@
 /** What a process holds, seen from outside. Linux tells; others do not. */
 
-/** Of one moment. Memory is resident memory in MB (thousands of the kB that the system counts in). */
+/** Of one moment. Memory is resident memory in MB (10⁶ bytes). */
 export interface Vitals {
   readonly rssMb: number;
   /** The most it has ever been. */
@@ -12,6 +12,9 @@ export interface Vitals {
   readonly threads: number;
 }
 
+/** What `/proc` calls kB is 1024 bytes (proc(5), and the kernel's task_mmu.c). */
+const BYTES_A_UNIT = 1024;
+
 /** Undefined where there is no `/proc`, and for a process that has ended. */
 export async function sampleVitals(pid: number): Promise<Vitals | undefined> {
   const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
@@ -19,8 +22,8 @@ export async function sampleVitals(pid: number): Promise<Vitals | undefined> {
   const targets = await descriptorsOf(pid);
   if (Number.isNaN(rss) || Number.isNaN(peak) || targets === undefined) return undefined;
   return {
-    rssMb: rss / 1000,
-    peakMb: peak / 1000,
+    rssMb: rss * BYTES_A_UNIT / 1e6,
+    peakMb: peak * BYTES_A_UNIT / 1e6,
     descriptors: targets.length,
     sockets: targets.filter((target) => target.startsWith("socket:[")).length,
     threads: numberIn(status, "Threads"),

@@ -32,6 +32,17 @@ Deno.test(
   },
 );
 
+Deno.test("sampleVitals() gives millions of bytes", { ignore }, async () => {
+  await using script = startScript("support/holder.ts");
+  const pid = Number(await script.line());
+  script.kill("SIGSTOP"); // so that it holds the same both times
+  const pages = Number((await Deno.readTextFile(`/proc/${pid}/statm`)).split(" ")[1]);
+  const { stdout } = await new Deno.Command("getconf", { args: ["PAGESIZE"] }).output();
+  const bytes = pages * Number(new TextDecoder().decode(stdout));
+  const { rssMb = NaN } = await sampleVitals(pid) ?? {};
+  assert.ok(Math.abs(rssMb * 1e6 / bytes - 1) < 0.01, `${bytes} bytes are ${rssMb} MB`);
+});
+
 Deno.test("sampleVitals() knows nothing of a process that is not there", async () => {
   const child = new Deno.Command(Deno.execPath(), { args: ["--version"], stdout: "null" }).spawn();
   await child.status;
