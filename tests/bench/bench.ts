@@ -41,7 +41,7 @@ async function main({ help, parts, json, compare }: Options): Promise<void> {
   const figures = await measure(Object.keys(PARTS).filter((name) => parts.length === 0 || parts.includes(name)));
   const report = { machine: machine(), at: new Date().toISOString(), figures };
   const line = JSON.stringify(report);
-  console.log(`${report.machine}\n\n${renderTable(figures)}\n`);
+  console.log(`${report.machine}\n\n${renderTable(figures)}`);
   if (old) console.log(`${renderComparison(old, parseReport(line))}\n`);
   console.log(line);
   if (json !== undefined) await write(json, line);

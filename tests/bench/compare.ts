@@ -1,5 +1,6 @@
+import { table } from "../../src/cli/output.ts";
 import { median } from "../support/statistics.ts";
-import { alignColumns, format, isReached } from "./measure.ts";
+import { format, isReached } from "./measure.ts";
 import type { Report, ReportFigure } from "./report.ts";
 
 /** A change counts when it is more than this share of the old value … */
@@ -24,18 +25,30 @@ export interface Comparison {
 
 /** Figures that are not in `now` because their part was not run are left out. */
 export function compareFigures(old: Report, now: Report): Comparison[] {
-  const before = new Map(old.figures.map((figure) => [figure.what, figure]));
-  const after = new Set(now.figures.map(({ what }) => what));
+  const before = byName(old);
+  const after = byName(now);
   const parts = new Set(now.figures.map(({ part }) => part));
-  const gone = old.figures.filter(({ what, part }) => !after.has(what) && (part === undefined || parts.has(part)));
+  const gone = old.figures.filter((figure) => !after.has(nameOf(figure)) && parts.has(figure.part));
   return [
-    ...now.figures.map((figure) => compare(before.get(figure.what), figure)),
-    ...gone.map((figure) => compare(figure, undefined)),
+    ...now.figures.map((figure) => compare(figure, before.get(nameOf(figure)), figure)),
+    ...gone.map((figure) => compare(figure, figure, undefined)),
   ];
 }
 
-function compare(old: ReportFigure | undefined, now: ReportFigure | undefined): Comparison {
-  const { part = "", what = "" } = now ?? old ?? {};
+function byName({ figures }: Report): ReadonlyMap<string, ReportFigure> {
+  return new Map(figures.map((figure) => [nameOf(figure), figure]));
+}
+
+/** What is the same figure in another run; no two of a run have the same. */
+function nameOf({ part, what }: ReportFigure): string {
+  return `${part}: ${what}`;
+}
+
+function compare(
+  { part, what }: ReportFigure,
+  old: ReportFigure | undefined,
+  now: ReportFigure | undefined,
+): Comparison {
   return { part, what, old, now, verdict: judge(old, now) };
 }
 
@@ -72,8 +85,7 @@ export function renderComparison(old: Report, now: Report): string {
     `Compared with the run of ${old.at}`,
     ...warningsOf(old, now),
     "",
-    alignColumns([["part", "figure", "old", "new", "change", ""], ...compared.map(rowOf)]),
-    "",
+    table([["part", "figure", "old", "new", "change", ""], ...compared.map(rowOf)]),
     `${counts.join(", ")}. A change counts when it is more than ${SHARE * 100} % (${
       SHARE_UNKNOWN * 100
     } % for what was`,
@@ -93,10 +105,11 @@ function warningsOf(old: Report, now: Report): string[] {
 
 /** How many times as long the direct calls took, in the median; NaN when the runs have none in common. */
 function slowdownOf(old: Report, now: Report): number {
-  const before = new Map(old.figures.map((figure) => [figure.what, figure]));
-  return median(now.figures.flatMap(({ what, unit, direct = NaN }) => {
-    const times = direct / (before.get(what)?.direct ?? NaN);
-    if (!(times > 0) || before.get(what)?.unit !== unit) return [];
+  const before = byName(old);
+  return median(now.figures.flatMap((figure) => {
+    const [{ unit, direct = NaN }, then] = [figure, before.get(nameOf(figure))];
+    const times = direct / (then?.direct ?? NaN);
+    if (!(times > 0) || then?.unit !== unit) return [];
     return unit === "ms" ? times : unit.endsWith("/s") ? 1 / times : [];
   }));
 }

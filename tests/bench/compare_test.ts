@@ -56,9 +56,17 @@ Deno.test("what only one of the runs has is new or missing, what was not measure
 });
 
 Deno.test("figures of parts that were not run are not missing", () => {
-  const old = report(figure("a", 1), figure("page", 1, { part: "page" }), figure("old", 1, { part: undefined }));
+  const old = report(figure("a", 1), figure("b", 1), figure("page", 1, { part: "page" }));
   const compared = compareFigures(old, report(figure("a", 1)));
-  assert.deepEqual(compared.map(({ what }) => what), ["a", "old"], "an old report does not tell the part");
+  assert.deepEqual(compared.map(({ what }) => what), ["a", "b"]);
+});
+
+Deno.test("figures of the same name in two parts are two figures", () => {
+  const run = (router: number, page: number) =>
+    report(figure("memory", router, { direct: router }), figure("memory", page, { part: "page", direct: page }));
+  const compared = compareFigures(run(1, 9), run(1, 5));
+  assert.deepEqual(compared.map(({ part, verdict }) => [part, verdict]), [["router", "as before"], ["page", "better"]]);
+  assert.doesNotMatch(renderComparison(run(1, 9), run(1, 9)), /Warning/, "nor are their direct calls mixed up");
 });
 
 Deno.test("renderComparison() shows old, new and change, counts, and names another machine and missed bounds", () => {
@@ -87,7 +95,7 @@ Deno.test("renderComparison() says when the machine itself was slower or quicker
     "the direct calls take 2.50 times as long as then, so may the rest.",
   );
   assert.match(warning(run(2, 2, 2), run(1, 1, 1)) ?? "", /take 0\.50 times/);
-  assert.equal(warning(report(figure("waits", 1)), run(9, 9, 9)), undefined, "an old report has no direct calls");
+  assert.equal(warning(report(figure("waits", 1)), run(9, 9, 9)), undefined, "that run has no direct calls");
 });
 
 Deno.test("a value of many times the old one is told as such", () => {
@@ -96,8 +104,8 @@ Deno.test("a value of many times the old one is told as such", () => {
 });
 
 Deno.test("parseReport() reads the JSON alone, or everything that a run has printed", () => {
-  const { spread: _, part: __, ...older } = figure("x", 1); // as versions before wrote it
-  const line = JSON.stringify({ ...report(older), figures: [{ ...older, note: "n" }, { ...older, value: null }] });
+  const { spread: _, ...once } = figure("x", 1); // was measured once
+  const line = JSON.stringify({ ...report(once), figures: [{ ...once, note: "n" }, { ...once, value: null }] });
   for (const text of [line, `2 processors\n\npart  figure\n\n${line}\n`]) {
     const { figures } = parseReport(text);
     assert.equal(figures[0]?.value, 1);
@@ -111,4 +119,6 @@ Deno.test("parseReport() says what is wrong with anything else", () => {
   assert.throws(() => parseReport("[]"), /not a report of this benchmark/);
   assert.throws(() => parseReport(JSON.stringify(broken)), /figures\[0\]\.value: /);
   assert.throws(() => parseReport(JSON.stringify({ ...broken, figures: [] })), /figures: /);
+  const { part: _, ...stray } = figure("x", 1);
+  assert.throws(() => parseReport(JSON.stringify({ ...broken, figures: [stray] })), /figures\[0\]\.part: /);
 });

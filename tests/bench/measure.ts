@@ -1,8 +1,9 @@
+import { table } from "../../src/cli/output.ts";
 import { quantile } from "../support/statistics.ts";
 
 /** One figure of the benchmark, with the bound the project set itself. */
 export interface Figure {
-  /** Its name, no two alike: figures of two runs are compared by it. */
+  /** Its name, no two of a part alike: figures of two runs are compared by both. It says all, wherever it stands. */
   readonly what: string;
   readonly value: number;
   readonly unit: string;
@@ -37,7 +38,7 @@ export function isReached({ value, bound }: Pick<Figure, "value" | "bound">): bo
   return bound.kind === "at most" ? value <= bound.value : value >= bound.value;
 }
 
-/** The figures as a table for people. */
+/** The figures as a table for people, with a line end. */
 export function renderTable(figures: readonly PartFigure[]): string {
   const rows = figures.map((figure) => [
     figure.part,
@@ -48,17 +49,7 @@ export function renderTable(figures: readonly PartFigure[]): string {
     isReached(figure) ? "reached" : "MISSED",
     figure.note ?? "",
   ]);
-  return alignColumns([["part", "figure", "measured", "direct call", "wanted", "", "note"], ...rows]);
-}
-
-/** Rows of cells as lines in which every column is as wide as its widest cell. */
-export function alignColumns(rows: readonly (readonly string[])[]): string {
-  const widths: number[] = [];
-  for (const row of rows) {
-    row.forEach((cell, column) => widths[column] = Math.max(widths[column] ?? 0, [...cell].length));
-  }
-  const pad = (cell: string, column: number) => cell + " ".repeat((widths[column] ?? 0) - [...cell].length);
-  return rows.map((row) => row.map(pad).join("  ").trimEnd()).join("\n");
+  return table([["part", "figure", "measured", "direct call", "wanted", "", "note"], ...rows]);
 }
 
 /** A number as short as it can be read: `12,345`, `12.3`, `1.234`. */

@@ -8,8 +8,7 @@ const reportSchema = z.object({
   machine: z.string(),
   at: z.iso.datetime(),
   figures: z.array(z.object({
-    /** Reports of older versions do not tell. */
-    part: z.string().optional(),
+    part: z.string(),
     what: z.string(),
     value: number,
     unit: z.string(),
