@@ -7,7 +7,7 @@ import { startFastOllama } from "../support/fast_provider.ts";
 import { vitalsMissing } from "../support/vitals.ts";
 import { renderComparison } from "./compare.ts";
 import { type PartFigure, renderTable } from "./measure.ts";
-import { type Options, readOptions, readReport, requireWritable } from "./options.ts";
+import { type Options, readOptions, readReport, requireFolder } from "./options.ts";
 import { PARTS } from "./parts.ts";
 import { parseReport } from "./report.ts";
 
@@ -37,7 +37,7 @@ try {
 async function main({ help, parts, json, compare }: Options): Promise<void> {
   if (help) return console.log(HELP);
   const old = compare === undefined ? undefined : await readReport(compare);
-  if (json !== undefined) await requireWritable(json);
+  if (json !== undefined) await requireFolder(json);
   const figures = await measure(Object.keys(PARTS).filter((name) => parts.length === 0 || parts.includes(name)));
   const report = { machine: machine(), at: new Date().toISOString(), figures };
   const line = JSON.stringify(report);

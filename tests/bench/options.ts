@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { usageError } from "../../src/cli/usage_error.ts";
 import { didYouMean, quote } from "../../src/config/words.ts";
@@ -61,11 +62,12 @@ export async function readReport(path: string): Promise<Report> {
 }
 
 /**
- * Looks whether a report can be written there, before minutes are spent on measuring; writes nothing.
- * @throws AgentError (exit 64) when it cannot
+ * Looks whether a report has a folder there, before minutes are spent on measuring. Whether it may be written is not
+ * tried: a run that ends early would leave an empty file.
+ * @throws AgentError (exit 64) when there is no such folder, or one in its place
  */
-export async function requireWritable(path: string): Promise<void> {
-  const folder = path.replace(/[^/]*$/, "") || ".";
+export async function requireFolder(path: string): Promise<void> {
+  const folder = dirname(`${path}.`); // what ends in a separator lies in that folder
   const found = await Deno.stat(folder).catch(() => undefined);
   const existing = await Deno.stat(path).catch(() => undefined);
   const trouble = !found?.isDirectory

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { projectPath } from "../support/paths.ts";
 import { createFolder } from "../support/program.ts";
-import { readOptions, requireWritable } from "./options.ts";
+import { readOptions, requireFolder } from "./options.ts";
 import { PARTS } from "./parts.ts";
 
 const KNOWN = ["router", "start-up"];
@@ -55,12 +55,14 @@ Deno.test("readOptions() refuses what it does not know, with what there is inste
   }
 });
 
-Deno.test("requireWritable() wants a folder that is there and a file that is none, and writes nothing", async () => {
+Deno.test("requireFolder() wants a folder that is there and a file that is none, and writes nothing", async () => {
   await using folder = await createFolder();
   const { path } = folder;
-  await assert.rejects(requireWritable(`${path}/nowhere/a.json`), /there is no folder/);
-  await assert.rejects(requireWritable(path), /it is a folder/);
-  await requireWritable(`${path}/a.json`);
+  await assert.rejects(requireFolder(`${path}/nowhere/a.json`), /there is no folder/);
+  await assert.rejects(requireFolder(`${path}/nowhere/`), /there is no folder .*nowhere$/);
+  for (const there of [path, `${path}/`, "."]) await assert.rejects(requireFolder(there), /it is a folder/);
+  await requireFolder("a.json");
+  await requireFolder(`${path}/a.json`);
   assert.deepEqual([...Deno.readDirSync(path)], []);
 });
 

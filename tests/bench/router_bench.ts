@@ -236,7 +236,7 @@ async function benchLongStream(provider: Provider, router: Router): Promise<Figu
       note: "third run of each",
     },
     {
-      what: "memory while relaying them, largest less smallest",
+      what: "memory while relaying 100,000 tokens, largest less smallest",
       value: Math.max(...sizes) - Math.min(...sizes),
       unit: "MB",
       bound: { kind: "at most", value: 10 },

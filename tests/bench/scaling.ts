@@ -50,7 +50,10 @@ export async function measureScaling(options: ScalingOptions): Promise<Figure> {
   };
 }
 
-/** Every size once, the smallest first and then the largest; the times in the order of the sizes. */
+/**
+ * Every size in turn, in one round from the smallest and in the next from the largest; with `sameWork` each as often as
+ * makes the work of the largest. The times of one piece of work each, in the order of the sizes.
+ */
 async function takeTurn(measure: ScalingOptions["measure"], options: ScalingOptions, round: number): Promise<number[]> {
   const { sizes, sameWork = false } = options;
   const times = new Map<number, number>();

@@ -3,6 +3,7 @@ import { configFor } from "../support/fast_provider.ts";
 import { startScriptServer } from "../support/script.ts";
 import { median } from "../support/statistics.ts";
 import { sampleVitals } from "../support/vitals.ts";
+import { MEMORY_RISE_MB } from "./bounds.ts";
 import { canLoad, load } from "./load.ts";
 import { type Figure, spreadOf, spreadOfDifference } from "./measure.ts";
 import { measureScaling } from "./scaling.ts";
@@ -276,10 +277,10 @@ async function benchMemory(routed: { readonly url: string; readonly body: unknow
       note: `RSS, the largest of ${sizes.length} looks in the second half`,
     },
     {
-      what: "growth over the second half of them",
+      what: `serve, memory rise over the second ${(REQUESTS / 2).toLocaleString("en")} requests`,
       value: late - early,
       unit: "MB",
-      bound: { kind: "at most", value: 3 },
+      bound: { kind: "at most", value: MEMORY_RISE_MB.serve },
       note: "median of the later looks less that of the earlier ones",
     },
   ];

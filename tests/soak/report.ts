@@ -1,4 +1,6 @@
 /** What a soak found, for people: a table, slopes, and everything that is not as it should be. */
+import { table } from "../../src/cli/output.ts";
+import { MEMORY_RISE_MB } from "../bench/bounds.ts";
 import { judgeGrowth, laterHalf, slopeOf } from "../support/trend.ts";
 import type { Vitals } from "../support/vitals.ts";
 import type { SoakResult, SoakSample } from "./run.ts";
@@ -10,11 +12,8 @@ export interface Bounds {
   readonly growthMb: number;
 }
 
-/**
- * The sum of what the benchmark grants each on its own: 5 MB to a bot between the halves of a million messages, 3 MB to
- * `serve` over the second half of 100,000 requests.
- */
-export const BOUNDS: Bounds = { growthMb: 8 };
+/** The sum of what the benchmark grants the bot and `serve`, each on its own. */
+export const BOUNDS: Bounds = { growthMb: MEMORY_RISE_MB.bot + MEMORY_RISE_MB.serve };
 /** Descriptors that are open from the first question on: databases with their logs. */
 const MOST_FILES = 4;
 /** Rows of the table: every fourth of forty samples. */
@@ -38,9 +37,7 @@ export function renderReport(result: SoakResult, bounds: Bounds = BOUNDS): strin
   const problems = problemsOf(result, bounds);
   const rows = samples.filter((_, index) => index % EVERY === EVERY - 1);
   return [
-    HEADINGS,
-    ...rows.map(renderSample),
-    "",
+    table([HEADINGS, ...rows.map(cellsOf)], { from: 0, to: HEADINGS.length - 1 }),
     `Memory: ${
       round(growthOf(samples, bounds).growth)
     } MB more over the second half; at most ${bounds.growthMb} wanted.`,
@@ -60,14 +57,18 @@ export function renderReport(result: SoakResult, bounds: Bounds = BOUNDS): strin
   ].join("\n");
 }
 
-export const HEADINGS = ["messages", "requests", "RSS MB", "peak MB", "open", "sockets", "threads", "seconds"]
-  .map((each) => each.padStart(10)).join("");
+const HEADINGS = ["messages", "requests", "RSS MB", "peak MB", "open", "sockets", "threads", "seconds"];
 
-/** One row under the headings. */
-export function renderSample(sample: SoakSample): string {
+function cellsOf(sample: SoakSample): string[] {
   const { messages, requests, rssMb, peakMb, descriptors, sockets, threads, seconds } = sample;
   return [count(messages), count(requests), round(rssMb), round(peakMb), descriptors, sockets, threads, round(seconds)]
-    .map((each) => String(each).padStart(10)).join("");
+    .map(String);
+}
+
+/** How far a run has come, in a line. */
+export function renderProgress({ messages, requests, rssMb, sockets, seconds }: SoakSample): string {
+  return `${Math.round(seconds)} s: ${count(messages)} messages, ${count(requests)} requests; ${round(rssMb)} MB, ` +
+    `${sockets} sockets`;
 }
 
 function growthOf(samples: readonly SoakSample[], { growthMb }: Bounds) {
@@ -81,7 +82,7 @@ function renderSlope(samples: readonly SoakSample[], what: "messages" | "request
 }
 
 function renderHandles({ descriptors, sockets }: Vitals): string {
-  return `${descriptors} open, ${sockets} of them sockets,`.replace(/,$/, "");
+  return `${descriptors} open, ${sockets} of them sockets`;
 }
 
 function growthProblems({ samples }: SoakResult, bounds: Bounds): string[] {

@@ -2,8 +2,9 @@
  * `deno task soak`: very many messages and requests through the whole program, and whether it still holds what it held.
  * The report goes to standard output, progress to standard error. Exit code 0 when all is well, 1 when it is not.
  */
+import { MEMORY_RISE_MB } from "../bench/bounds.ts";
 import { vitalsMissing } from "../support/vitals.ts";
-import { BOUNDS, HEADINGS, problemsOf, renderReport, renderSample } from "./report.ts";
+import { BOUNDS, problemsOf, renderProgress, renderReport } from "./report.ts";
 import { runSoak } from "./run.ts";
 
 const MESSAGES = 1_000_000;
@@ -17,8 +18,8 @@ through the program, over fake models, and says whether it grows or loses anythi
   --messages N   0 to ${MOST} messages
   --requests N   0 to ${MOST} requests
 
-Memory may grow by ${BOUNDS.growthMb} MB over the second half: what the benchmark grants the bot (5) and serve (3). A short run ends
-while the heap is still filling, and is found to grow. The whole takes about ten minutes on two cores.
+Memory may grow by ${BOUNDS.growthMb} MB over the second half: what the benchmark grants the bot (${MEMORY_RISE_MB.bot}) and serve (${MEMORY_RISE_MB.serve}). A short run
+ends while the heap is still filling, and is found to grow. The whole takes about ten minutes on two cores.
 `;
 const EXIT = { ok: 0, bad: 1, usage: 64, unavailable: 69, interrupted: 130 } as const;
 
@@ -54,22 +55,27 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
     return EXIT.usage;
   }
   if (vitalsMissing) {
-    console.error("What the program holds can be seen on Linux only: this system has no /proc. Run it in a container.");
+    console.error(
+      `soak has to see what the program holds, which Linux alone tells: ${vitalsMissing}. Run it in a container.`,
+    );
     return EXIT.unavailable;
   }
-  console.error(HEADINGS);
-  const result = await runSoak({ ...amounts, signal, onSample: (sample) => console.error(renderSample(sample)) });
+  const result = await runSoak({ ...amounts, signal, onSample: (sample) => console.error(renderProgress(sample)) });
   console.log(renderReport(result));
   return problemsOf(result).length === 0 ? EXIT.ok : EXIT.bad;
 }
 
-// Before anything is started, so that nothing of it outlives a Ctrl-C.
-const stopping = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => stopping.abort());
-Deno.exit(
-  await main(Deno.args, stopping.signal).catch((error) => {
+/** Has Ctrl-C end everything that was started before it ends this process. */
+async function runStoppable(args: readonly string[]): Promise<number> {
+  const stopping = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => stopping.abort());
+  try {
+    return await main(args, stopping.signal);
+  } catch (error) {
     if (stopping.signal.aborted) return EXIT.interrupted;
     console.error(error instanceof Error ? error.message : error);
     return EXIT.bad;
-  }),
-);
+  }
+}
+
+if (import.meta.main) Deno.exit(await runStoppable(Deno.args));
