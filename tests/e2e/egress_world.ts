@@ -27,7 +27,6 @@ export const CLOUDS = { "api.groq.com": ELSEWHERE[0], "generativelanguage.google
 const NOWHERE = "192.0.2.99";
 
 export interface EgressWorld extends AsyncDisposable {
-  readonly folder: string;
   readonly ollama: FakeOllama;
   /** An Ollama that sends everybody to a cloud, whatever is asked. */
   readonly bent: FakeOllama;
@@ -36,8 +35,8 @@ export interface EgressWorld extends AsyncDisposable {
   readonly groq: FakeProvider;
   readonly gemini: FakeProvider;
   /** Starts the program, watched. */
-  start(args: readonly string[], options?: Partial<RunOptions>): ReturnType<typeof startProgram>;
-  run(args: readonly string[], options?: Partial<RunOptions>): Promise<Finished>;
+  start(args: readonly string[], options?: Partial<Omit<RunOptions, "command">>): ReturnType<typeof startProgram>;
+  run(args: readonly string[], options?: Partial<Omit<RunOptions, "command">>): Promise<Finished>;
   write(models: object): Promise<void>;
   /** What everything that was started here did; once it has ended. */
   look(): Promise<Egress>;
@@ -78,12 +77,11 @@ export async function createEgressWorld(
   const files: string[] = [];
   const start: EgressWorld["start"] = (args, options = {}) => {
     files.push(`${traces.path}/${files.length}.trace`);
-    const watched = [...traced(files.at(-1) ?? ""), ...options.command ?? command(folder.path)];
+    const watched = [...traced(files.at(-1) ?? ""), ...command(folder.path)];
     return startProgram(args, { folder: folder.path, env: given, ...options, command: watched });
   };
   const rest = stack.move();
   return {
-    folder: folder.path,
     ollama,
     bent,
     bentLate,

@@ -66,10 +66,11 @@ async function soak(world: SoakWorld, work: Work): Promise<SoakResult> {
   const atStart = await look(world);
   const chatter = new Chatter(world.discord);
   const clients = new Clients(world.origin);
-  const samples = await (async () => {
+  let samples: SoakSample[];
+  {
     using _closing = clients;
-    return await workInSlices(world, { ...work, chatter, clients });
-  })();
+    samples = await workInSlices(world, { ...work, chatter, clients });
+  }
   const asked = await world.asked();
   await world.stopModels();
   world.discord.hangUpIdle();

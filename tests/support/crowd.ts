@@ -26,8 +26,8 @@ export interface Said {
   readonly isDirect?: boolean;
 }
 
-export const guildId = (channel: number) => String((BigInt(channel % GUILDS) + 1n) << 22n);
-export const channelId = (channel: number) => String(1_000_000 + channel);
+const guildId = (channel: number) => String((BigInt(channel % GUILDS) + 1n) << 22n);
+const channelId = (channel: number) => String(1_000_000 + channel);
 const directId = (person: string) => `9${person}`;
 const personId = (person: number) => String(2_000_000 + person);
 
