@@ -3,9 +3,11 @@ const held: Disposable[] = [];
 let bytes: Uint8Array | undefined;
 const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
 
-console.log(Deno.pid);
 const told = new Uint8Array(64);
-for (let length = await Deno.stdin.read(told); length !== null; length = await Deno.stdin.read(told)) {
+// Reading takes a descriptor of its own in Deno: it begins before anything is printed, lest a look come in between.
+let reading = Deno.stdin.read(told);
+console.log(Deno.pid);
+for (let length = await reading; length !== null; length = await reading) {
   const what = new TextDecoder().decode(told.subarray(0, length)).trim();
   switch (what) {
     case "files":
@@ -22,6 +24,7 @@ for (let length = await Deno.stdin.read(told); length !== null; length = await D
     case "close":
       for (const each of held.splice(0)) each[Symbol.dispose]();
   }
+  reading = Deno.stdin.read(told);
   console.log(what);
 }
 void bytes;
