@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
-import { parseArgs } from "node:util";
 import { usageError } from "../../src/cli/usage_error.ts";
 import { didYouMean, quote } from "../../src/config/words.ts";
+import { parseOptions } from "../support/task.ts";
 import { parseReport, type Report } from "./report.ts";
 
 export interface Options {
@@ -16,7 +16,7 @@ export interface Options {
 
 /** @throws AgentError (exit 64) for a command line that is wrong */
 export function readOptions(args: readonly string[], known: readonly string[]): Options {
-  const { help = false, part = [], json, compare } = parse(args);
+  const { help = false, part = [], json, compare } = parseOptions(args, OPTIONS);
   const parts = part.flatMap((list) => list.split(",")).map((name) => name.trim());
   for (const name of parts) {
     if (known.includes(name)) continue;
@@ -31,22 +31,12 @@ export function readOptions(args: readonly string[], known: readonly string[]): 
   return { help, parts, json, compare };
 }
 
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        help: { type: "boolean", short: "h" },
-        part: { type: "string", multiple: true },
-        json: { type: "string" },
-        compare: { type: "string" },
-      },
-    }).values;
-  } catch (error) {
-    const [said = ""] = messageOf(error).split(/\.?(?: This command|\n)/); // what follows is advice for others
-    throw usageError(said.replace(/^./, (letter) => letter.toLowerCase()), "Add --help for the options.");
-  }
-}
+const OPTIONS = {
+  help: { type: "boolean", short: "h" },
+  part: { type: "string", multiple: true },
+  json: { type: "string" },
+  compare: { type: "string" },
+} as const;
 
 /** @throws AgentError (exit 64) when there is no report in it */
 export async function readReport(path: string): Promise<Report> {

@@ -93,10 +93,9 @@ Deno.test("injectFaults() breaks the same things for the same seed, and leaves n
 
 Deno.test("task chaos refuses what it cannot do", () => {
   assert.deepEqual(readArguments(["--minutes", "0.5", "--seed", "7"]), { seconds: 30, seed: 7 });
-  assert.equal(readArguments([])?.seconds, 600);
-  assert.equal(readArguments(["--help"]), undefined);
+  assert.equal(readArguments([]).seconds, 600);
   for (const wrong of [["--minutes", "0"], ["--minutes", "x"], ["--seed", "-1"], ["--seed", "1.5"], ["--sed", "1"]]) {
-    assert.throws(() => readArguments(wrong), TypeError, wrong.join(" "));
+    assert.throws(() => readArguments(wrong), { exitCode: 64 }, wrong.join(" "));
   }
 });
 

@@ -3,6 +3,7 @@ import { pause } from "../../src/core/pause.ts";
 import { createRandom } from "../support/random.ts";
 import type { Sample } from "../support/trend.ts";
 import { sampleVitals, type Vitals } from "../support/vitals.ts";
+import { unlessAborted } from "../support/task.ts";
 import { type ClientOutcomes, runClients } from "./clients.ts";
 import { type Replies, runDiscordUsers } from "./discord_users.ts";
 import { type Fault, injectFaults } from "./fault_injector.ts";
@@ -53,17 +54,10 @@ const BROKEN_MS = [500, 8000] as const;
 
 /** @throws what went wrong with the world itself; the reason of the signal. Nothing of it stays behind */
 export async function runChaos({ signal, ...options }: ChaosOptions): Promise<Chaos> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  aborted.catch(() => {}); // whoever waits for something hears of it
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  try {
+  return await unlessAborted(signal, async (aborted) => {
     await using world = await startChaosWorld();
     return await Promise.race([play(world, options), aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
+  });
 }
 
 async function play(world: ChaosWorld, options: Omit<ChaosOptions, "signal">): Promise<Chaos> {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import project from "../../deno.json" with { type: "json" };
 import { noteOnDeno } from "../../src/cli/service_plan.ts";
 import { browserMissing, openPage } from "../support/browser.ts";
+import { skipped } from "../support/skipped.ts";
 import { projectPath } from "../support/paths.ts";
 import { createFolder, type Finished, runProgram } from "../support/program.ts";
 
@@ -119,7 +120,7 @@ async function parseXml(xml: string): Promise<{ elements: [name: string, text: s
 
 Deno.test({
   name: "service prints a launchd agent whose every word survives XML",
-  ignore: browserMissing !== undefined,
+  ignore: skipped(browserMissing),
   fn: () =>
     inFolder(HOSTILE, async (folder, run) => {
       const { elements, failure } = await parseXml(await printed(run("--system", "macos", `--data=${HOSTILE}`)));
@@ -147,7 +148,7 @@ function readWindowsWords(line: string): string[] {
 
 Deno.test({
   name: "service prints a task for Windows whose every word survives XML and the command line",
-  ignore: browserMissing !== undefined,
+  ignore: skipped(browserMissing),
   fn: () =>
     inFolder(HOSTILE.replace("% %h", "%"), async (folder, run) => {
       const data = `--data=C:\\my "data" & <more>\\`;

@@ -1,8 +1,9 @@
 /**
  * `deno task faults`: what the program does when its providers break, scenario by scenario.
  */
-import { parseArgs } from "node:util";
+import { EXIT } from "../../src/core/errors.ts";
 import { Progress } from "../../src/cli/progress.ts";
+import { parseOptions, runTask, unlessAborted } from "../support/task.ts";
 import { renderReport, runCatalogue } from "./report.ts";
 import { FAST, FULL } from "./scenario.ts";
 import { provideKeys } from "./world.ts";
@@ -17,54 +18,33 @@ and what the providers saw.
 
 Exit codes: 0 all is as it should be, 1 something is not, 64 wrong usage.`;
 
-/** @throws TypeError for an option that there is not */
-function readArguments(args: readonly string[]) {
+async function run(args: readonly string[], signal: AbortSignal): Promise<number> {
   const flag = { type: "boolean", default: false } as const;
-  return parseArgs({ args: [...args], options: { full: flag, json: flag, help: flag } }).values;
+  const { full, json } = parseOptions(args, { full: flag, json: flag });
+  return await unlessAborted(signal, async (aborted) => {
+    using _folder = createRunFolder();
+    Deno.env.set("DJANGO_LOG_LEVEL", "error"); // warnings are what the scenarios are about
+    using _keys = provideKeys();
+    using progress = new Progress();
+    let done = 0;
+    const catalogue = runCatalogue(
+      full ? FULL : FAST,
+      ({ scenario, protocol, way }) => progress.show(`${++done} · ${scenario} · ${protocol} · ${way}`),
+    );
+    const results = await Promise.race([catalogue, aborted]);
+    progress.clear();
+    const failed = results.filter(({ complaints }) => complaints.length > 0);
+    console.log(json ? JSON.stringify(results) : renderReport(results).trimEnd());
+    console.error(`\n${results.length - failed.length} of ${results.length} as they should be`);
+    return failed.length === 0 ? EXIT.ok : EXIT.internal;
+  });
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  let options: ReturnType<typeof readArguments>;
-  try {
-    options = readArguments(args);
-  } catch (error) {
-    console.error(`Cannot run the faults: ${error instanceof Error ? error.message : error}`);
-    console.error("See: deno task faults --help");
-    return 64;
-  }
-  if (options.help) {
-    console.log(HELP);
-    return 0;
-  }
-  using _folder = createRunFolder();
-  Deno.env.set("DJANGO_LOG_LEVEL", "error"); // warnings are what the scenarios are about
-  using _keys = provideKeys();
-  const progress = new Progress();
-  let done = 0;
-  const results = await runCatalogue(
-    options.full ? FULL : FAST,
-    ({ scenario, protocol, way }) => progress.show(`${++done} · ${scenario} · ${protocol} · ${way}`),
-  );
-  progress.clear();
-  const failed = results.filter(({ complaints }) => complaints.length > 0);
-  console.log(options.json ? JSON.stringify(results) : renderReport(results).trimEnd());
-  console.error(`\n${results.length - failed.length} of ${results.length} as they should be`);
-  return failed.length === 0 ? 0 : 1;
-}
-
-/** Holds whatever the run writes, and takes it along when somebody ends the run. */
+/** Holds whatever the run writes, and takes it along, also when somebody ends the run. */
 function createRunFolder(): Disposable {
   const folder = Deno.makeTempDirSync({ prefix: "django-agent-" });
-  const remove = () => Deno.removeSync(folder, { recursive: true });
   for (const name of ["TMPDIR", "TMP", "TEMP"]) Deno.env.set(name, folder);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    if (Deno.build.os === "windows" && signal === "SIGTERM") continue; // it knows none
-    Deno.addSignalListener(signal, () => {
-      remove();
-      Deno.exit(130);
-    });
-  }
-  return { [Symbol.dispose]: remove };
+  return { [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }) };
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) Deno.exit(await runTask({ name: "faults", help: HELP, run }, Deno.args));

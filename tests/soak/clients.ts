@@ -1,4 +1,5 @@
 /** Clients of `/v1`: most read their answer, some of them as a stream; some hang up, some ask for what cannot be. */
+import { readOpenAiStream } from "../support/api_ways.ts";
 
 /** What they saw. */
 export interface Answers {
@@ -77,7 +78,7 @@ export class Clients implements Disposable {
       ...(isStreamed && { stream: true }),
     });
     const text = await response.text();
-    const answer = isStreamed ? joinDeltas(text) : JSON.parse(text).choices?.[0]?.message.content;
+    const answer = isStreamed ? wholeTextOf(text) : JSON.parse(text).choices?.[0]?.message.content;
     if (response.status !== 200 || answer !== ANSWER) return this.#note(`${response.status} ${text}`);
     if (response.headers.get("x-django-fallback") !== String(isFallback)) return this.#note("the wrong model answered");
     this.#counts.whole++;
@@ -123,8 +124,7 @@ export class Clients implements Disposable {
 }
 
 /** The text of a stream that ended as it should; undefined for any other. */
-function joinDeltas(text: string): string | undefined {
-  const events = text.split("\n\n").filter((event) => event.startsWith("data: ")).map((event) => event.slice(6));
-  if (events.pop() !== "[DONE]") return undefined;
-  return events.map((event) => JSON.parse(event).choices?.[0]?.delta?.content ?? "").join("");
+function wholeTextOf(body: string): string | undefined {
+  const { text, isComplete, error } = readOpenAiStream(body);
+  return isComplete && error === undefined ? text : undefined;
 }

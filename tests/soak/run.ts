@@ -1,6 +1,7 @@
 /** One soak: chatter and requests side by side, in equal slices, with a look at the program after each. */
 import { sampleVitals, type Vitals } from "../support/vitals.ts";
 import { Chatter } from "./chatter.ts";
+import { unlessAborted } from "../support/task.ts";
 import { type Answers, Clients } from "./clients.ts";
 import type { Replies } from "./replies.ts";
 import { type SoakWorld, startSoakWorld, type UsageCount } from "./world.ts";
@@ -46,17 +47,10 @@ const REST_MS = 30_000;
 
 /** @throws Error when the program ends too early, hangs, or cannot be looked at; the reason of the signal */
 export async function runSoak({ signal, ...work }: SoakOptions): Promise<SoakResult> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  aborted.catch(() => {}); // whoever waits for something hears of it
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  try {
+  return await unlessAborted(signal, async (aborted) => {
     await using world = await startSoakWorld(aborted);
     return await Promise.race([soak(world, work), world.failed, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
+  });
 }
 
 type Work = Omit<SoakOptions, "signal">;

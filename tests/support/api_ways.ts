@@ -60,16 +60,32 @@ const openaiStream: Ask = async (send, prompt) => {
   const response = await send("/v1/chat/completions", body);
   if (response.status !== 200) return await readWhole(response, assertUnreached);
   const words = await response.text();
-  const events = words.split("\n\n").filter((event) => event !== "").map((event) => event.slice("data: ".length));
-  const complete = events.at(-1) === "[DONE]";
-  const chunks = events.filter((event) => event !== "[DONE]").map((event) => JSON.parse(event));
-  const text = chunks.map(({ choices }) => choices?.[0]?.delta?.content ?? "").join("");
-  const { error } = chunks.at(-1);
+  const { text, model, isComplete, error } = readOpenAiStream(words);
   const { status } = response;
   // An error and then [DONE] would tell a client that all is well.
-  if (error) return { text, reason: complete ? `${error.code}, then [DONE]` : error.code, status, words };
-  return { ...(complete && { by: providerIn(chunks[0].model) }), text, status, words };
+  if (error) return { text, reason: isComplete ? `${error}, then [DONE]` : error, status, words };
+  return { ...(isComplete && model !== undefined && { by: providerIn(model) }), text, status, words };
 };
+
+/** What an OpenAI-compatible stream says, as far as it goes. */
+export interface OpenAiStream {
+  readonly text: string;
+  /** Who answers; unset when nothing came. */
+  readonly model?: string;
+  /** Whether it ended in `[DONE]`. */
+  readonly isComplete: boolean;
+  /** The code of the error in it. */
+  readonly error?: string;
+}
+
+export function readOpenAiStream(body: string): OpenAiStream {
+  const events = body.split("\n\n").filter((event) => event.startsWith("data: ")).map((event) => event.slice(6));
+  const isComplete = events.at(-1) === "[DONE]";
+  const chunks = events.filter((event) => event !== "[DONE]").map((event) => JSON.parse(event));
+  const text = chunks.map(({ choices }) => choices?.[0]?.delta?.content ?? "").join("");
+  const [model, error] = [chunks[0]?.model, chunks.at(-1)?.error?.code];
+  return { text, isComplete, ...(model !== undefined && { model }), ...(error !== undefined && { error }) };
+}
 
 const chat: Ask = async (send, prompt) =>
   await readWhole(
