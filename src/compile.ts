@@ -15,6 +15,8 @@ import { createLog } from "./core/log.ts";
 import { HOST_OPTIONS, type HostOption, isGrantedBy } from "./core/sandbox.ts";
 import { CLOUD_HOSTS } from "./privacy/egress.ts";
 
+const ROOT = new URL("../", import.meta.url);
+
 /** What Deno compiles for. */
 export const TARGETS: readonly string[] = [
   "x86_64-unknown-linux-gnu",
@@ -25,7 +27,7 @@ export const TARGETS: readonly string[] = [
 ];
 
 const USAGE = "Usage: deno task compile [--cloud] [--ollama HOST:PORT] [--listen HOST:PORT] [--postgres HOST:PORT] " +
-  "[--target TRIPLE] [-o FILE]";
+  "[--target TRIPLE] [-o FILE] [--help]";
 /** An address that is right, for each option. */
 const EXAMPLES: Readonly<Record<HostOption, string>> = {
   ollama: "192.168.1.20:11434",
@@ -101,13 +103,14 @@ function findMissing(hosts: readonly string[], granted: readonly string[]): stri
 
 /** Options from the command line. @throws AgentError (exit 64) for what is wrong, with what would be right */
 export function parseCompileArguments(args: readonly string[]): CompileOptions {
-  const { ollama = [], listen = [], postgres = [], target, ...rest } = readOptions(args);
+  const { ollama = [], listen = [], postgres = [], target, help: _, ...rest } = readOptions(args);
+  if (rest.output?.trim() === "") throw usageError("-o names no file", "Write it like -o dist/django-agent.");
   if (target !== undefined && !TARGETS.includes(target)) {
     throw usageError(`Nothing can be built for "${target}"`, `Deno builds for ${TARGETS.join(", ")}.`);
   }
   const given: Readonly<Record<HostOption, readonly string[]>> = { ollama, listen, postgres };
   const hosts = HOST_OPTIONS.flatMap((option) => given[option].map((value) => parseHost(option, value)));
-  return { ...rest, hosts, ...(target !== undefined && { target }) };
+  return { ...rest, hosts: [...new Set(hosts)], ...(target !== undefined && { target }) };
 }
 
 function readOptions(args: readonly string[]) {
@@ -116,6 +119,7 @@ function readOptions(args: readonly string[]) {
     const { values } = parseArgs({
       args: [...args],
       options: {
+        help: { type: "boolean" },
         cloud: { type: "boolean" },
         output: { type: "string", short: "o" },
         target: { type: "string" },
@@ -155,12 +159,32 @@ function describeOutside(host: string): string {
   return "What lies outside has to stand in permissions.default.net of deno.json, which the binary takes over.";
 }
 
+/**
+ * Deno writes over what it finds, and panics or reads without end where that is no file.
+ * @throws AgentError (exit 64)
+ */
+function requireFile(output: string | undefined): void {
+  if (output === undefined) return;
+  const path = new URL(output, ROOT);
+  try {
+    if (Deno.statSync(path).isFile) return;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return; // Deno makes it
+  }
+  throw usageError(`-o ${output} is no file that can be written`, "Name another one.");
+}
+
 /** Builds the binary and returns the exit code. */
 async function compile(args: readonly string[]): Promise<number> {
   const log = createLog({ level: "info" });
+  if (args.includes("--help")) {
+    log.info(USAGE);
+    return 0;
+  }
   let options: CompileOptions;
   try {
     options = parseCompileArguments(args);
+    requireFile(options.output);
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
     log.error(withRemedy(`Cannot compile: ${error.message}`, error.remedy));
@@ -168,7 +192,7 @@ async function compile(args: readonly string[]): Promise<number> {
   }
   const { code } = await new Deno.Command(Deno.execPath(), {
     args: deriveCompileFlags(project.permissions.default, options),
-    cwd: new URL("..", import.meta.url),
+    cwd: ROOT,
     // Telemetry that is switched on while building would be switched on in the binary for good.
     env: { OTEL_DENO: "false", OTEL_DENO_TRACING: "false", OTEL_DENO_METRICS: "false", OTEL_DENO_CONSOLE: "ignore" },
   }).spawn().status;

@@ -140,6 +140,14 @@ Deno.test("deno task compile answers a wrong option with exit code 64, before an
   assert.equal(code, 64);
   assert.match(stderr, /scheme.* → Write it like --ollama 192/);
   assert.doesNotMatch(stderr, /Compile|Bundl/);
+  for (
+    const [output, reason] of [["", /names no file/], ["/dev/full", /is no file/], ["src", /is no file/]] as const
+  ) {
+    const refused = await runCompile(["-o", output]);
+    assert.equal(refused.code, 64, output);
+    assert.match(refused.stderr, reason);
+  }
+  assert.deepEqual((await runCompile(["--help"])).code, 0);
 });
 
 const builds = new Map<string, Promise<Built>>();

@@ -2,12 +2,13 @@
  * `deno task bench`: what the program costs, measured on this machine in this run. Prints a table and, as the last
  * line, the same figures as JSON. The exit code does not judge them.
  */
-import { AgentError, EXIT, withRemedy } from "../../src/core/errors.ts";
+import { AgentError, EXIT } from "../../src/core/errors.ts";
 import { startFastOllama } from "../support/fast_provider.ts";
+import { createRunFolder, endChildren, runTask, unlessAborted } from "../support/task.ts";
 import { vitalsMissing } from "../support/vitals.ts";
 import { renderComparison } from "./compare.ts";
 import { type PartFigure, renderTable } from "./measure.ts";
-import { type Options, readOptions, readReport, requireFolder } from "./options.ts";
+import { readOptions, readReport, requireFolder } from "./options.ts";
 import { PARTS } from "./parts.ts";
 import { parseReport } from "./report.ts";
 
@@ -26,25 +27,22 @@ failed · 64 wrong usage · 73 the file could not be written.
 
 Example: deno task bench --json before.json; git pull; deno task bench --compare before.json`;
 
-try {
-  await main(readOptions(Deno.args, Object.keys(PARTS)));
-} catch (error) {
-  if (!(error instanceof AgentError)) throw error;
-  console.error(`error: ${withRemedy(error.message, error.remedy)}`);
-  Deno.exit(error.exitCode);
-}
-
-async function main({ help, parts, json, compare }: Options): Promise<void> {
-  if (help) return console.log(HELP);
+async function run(args: readonly string[], signal: AbortSignal): Promise<number> {
+  const { parts, json, compare } = readOptions(args, Object.keys(PARTS));
   const old = compare === undefined ? undefined : await readReport(compare);
   if (json !== undefined) await requireFolder(json);
-  const figures = await measure(Object.keys(PARTS).filter((name) => parts.length === 0 || parts.includes(name)));
+  const chosen = Object.keys(PARTS).filter((name) => parts.length === 0 || parts.includes(name));
+  const figures = await unlessAborted(signal, async (aborted) => {
+    using _folder = createRunFolder();
+    return await Promise.race([measure(chosen), aborted]).finally(endChildren);
+  });
   const report = { machine: machine(), at: new Date().toISOString(), figures };
   const line = JSON.stringify(report);
   console.log(`${report.machine}\n\n${renderTable(figures)}`);
   if (old) console.log(`${renderComparison(old, parseReport(line))}\n`);
   console.log(line);
   if (json !== undefined) await write(json, line);
+  return EXIT.ok;
 }
 
 async function measure(parts: readonly string[]): Promise<PartFigure[]> {
@@ -76,3 +74,5 @@ async function write(path: string, line: string): Promise<void> {
     });
   }
 }
+
+if (import.meta.main) Deno.exit(await runTask({ name: "bench", help: HELP, run }, Deno.args));

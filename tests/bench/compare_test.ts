@@ -118,7 +118,15 @@ Deno.test("parseReport() says what is wrong with anything else", () => {
   assert.throws(() => parseReport(""), /not JSON, and neither is its last line/);
   assert.throws(() => parseReport("[]"), /not a report of this benchmark/);
   assert.throws(() => parseReport(JSON.stringify(broken)), /figures\[0\]\.value: /);
-  assert.throws(() => parseReport(JSON.stringify({ ...broken, figures: [] })), /figures: /);
+  assert.deepEqual(
+    parseReport(JSON.stringify({ ...report(figure("x", 1)), figures: [] })).figures,
+    [],
+    "a run whose parts were all left out",
+  );
+  assert.throws(
+    () => parseReport(JSON.stringify({ ...report(figure("x", 1)), machine: "a\u001b[2J" })),
+    /machine: one line of text/,
+  );
   const { part: _, ...stray } = figure("x", 1);
   assert.throws(() => parseReport(JSON.stringify({ ...broken, figures: [stray] })), /figures\[0\]\.part: /);
 });

@@ -5,7 +5,6 @@ import { parseOptions } from "../support/task.ts";
 import { parseReport, type Report } from "./report.ts";
 
 export interface Options {
-  readonly help: boolean;
   /** The parts to run; all when none is named. */
   readonly parts: readonly string[];
   /** The file that gets the report. */
@@ -16,7 +15,7 @@ export interface Options {
 
 /** @throws AgentError (exit 64) for a command line that is wrong */
 export function readOptions(args: readonly string[], known: readonly string[]): Options {
-  const { help = false, part = [], json, compare } = parseOptions(args, OPTIONS);
+  const { part = [], json, compare } = parseOptions(args, OPTIONS);
   const parts = part.flatMap((list) => list.split(",")).map((name) => name.trim());
   for (const name of parts) {
     if (known.includes(name)) continue;
@@ -25,14 +24,16 @@ export function readOptions(args: readonly string[], known: readonly string[]): 
       `The parts are ${known.join(", ")}.`,
     );
   }
+  if (json !== undefined && json === compare) {
+    throw usageError("option '--json' would write over the file of '--compare'", "Name another file.");
+  }
   for (const [option, file] of [["--json", json], ["--compare", compare]] as const) {
     if (file === "") throw usageError(`option '${option}' needs the name of a file`);
   }
-  return { help, parts, json, compare };
+  return { parts, json, compare };
 }
 
 const OPTIONS = {
-  help: { type: "boolean", short: "h" },
   part: { type: "string", multiple: true },
   json: { type: "string" },
   compare: { type: "string" },

@@ -4,18 +4,21 @@ import { formatPath } from "../../src/config/words.ts";
 /** What does not exist in JSON, NaN, was written as null. */
 const number = z.number().nullable().transform((value) => value ?? NaN);
 
+/** It is shown on a terminal, in a table. */
+const line = z.string().regex(/^\P{Cc}*$/u, "one line of text without control characters is wanted");
+
 const reportSchema = z.object({
-  machine: z.string(),
+  machine: line,
   at: z.iso.datetime(),
   figures: z.array(z.object({
-    part: z.string(),
-    what: z.string(),
+    part: line,
+    what: line,
     value: number,
-    unit: z.string(),
+    unit: line,
     bound: z.object({ kind: z.enum(["at most", "at least"]), value: z.number() }),
     direct: number.optional(),
     spread: number.optional(),
-  })).min(1),
+  })),
 });
 
 /** One run of the benchmark, as it is kept and compared. */

@@ -46,10 +46,10 @@ async function run(args: readonly string[], signal: AbortSignal): Promise<number
   }
   console.error(`seed ${options.seed}, ${options.seconds / 60} minutes; what begins to break:`);
   const startedAt = performance.now();
-  const onFault = (name: string) => {
-    console.error(`${((performance.now() - startedAt) / 1000).toFixed(1).padStart(7)} s  ${name}`);
+  const tell = (what: string) => {
+    console.error(`${((performance.now() - startedAt) / 1000).toFixed(1).padStart(7)} s  ${what}`);
   };
-  const chaos = await runChaos({ ...options, onFault, signal });
+  const chaos = await runChaos({ ...options, tell, signal });
   console.log(renderChaos(chaos));
   return judgeChaos(chaos).length === 0 ? EXIT.ok : EXIT.internal;
 }

@@ -28,7 +28,7 @@ const FINE: Chaos = {
   seed: 1,
   injected: { "groq: gone": 2 },
   outcomes: { answered: 3, refused: { timeout: 1 }, brokenOff: {}, hungUp: 1, wrong: [] },
-  replies: { asked: 2, answered: 1, excused: 1, lost: [], doubled: [] },
+  replies: { asked: 2, answered: 1, excused: 1, hushed: 0, lost: [], doubled: [] },
   usage: { rows: 9, answered: 4, miscounted: 0, unshared: 0, unknown: 0 },
   memory: Array.from({ length: 20 }, (_, at) => ({ at, value: 100 })),
   before: VITALS,
@@ -55,6 +55,7 @@ Deno.test("judgeChaos() finds whatever was lost, doubled, miscounted or left ope
   assert.match(complaints({ memory: [] }), /too few samples to judge memory by/);
   assert.match(complaints({ before: undefined }), /could not be seen/);
   assert.match(complaints({ atRest: undefined }), /could not be seen/);
+  assert.match(complaints({ injected: {} }), /too short for anything to break/);
   assert.match(complaints({ exitCode: 1 }), /it ended with 1/);
   assert.match(complaints({ internalErrors: ["internal error"] }), /a fault of its own/);
   assert.match(
@@ -117,7 +118,7 @@ Deno.test({
     const claims = () => entries().some((entry) => exists(`${entry}/data/django-agent.pid`));
     await until(() => isOver || claims());
     child.kill("SIGTERM");
-    assert.equal((await ended).code, 130);
+    assert.equal((await ended).code, 143);
     assert.deepEqual(entries(), []);
   },
 });

@@ -15,8 +15,9 @@ export function judgeChaos(chaos: Chaos): string[] {
   return [...judgeCallers(chaos), ...judgeUsage(chaos), ...judgeProcess(chaos)];
 }
 
-function judgeCallers({ outcomes, replies }: Chaos): string[] {
+function judgeCallers({ outcomes, replies, injected }: Chaos): string[] {
   const complaints = outcomes.wrong.map((what) => `a request had no proper end: ${what}`);
+  if (Object.keys(injected).length === 0) complaints.push("the run was too short for anything to break");
   if (outcomes.answered === 0) complaints.push("no request was answered");
   if (replies.answered === 0) complaints.push("no question on Discord was answered");
   if (replies.lost.length > 0) complaints.push(`questions on Discord without a reply: ${replies.lost.join(", ")}`);
@@ -61,7 +62,10 @@ export function renderChaos(chaos: Chaos): string {
     ["broken", `${broken} times: ${renderCounts(injected)}`],
     ["API", `${outcomes.answered} answered, ${outcomes.hungUp} left by their client`],
     ["", `refused: ${renderCounts(outcomes.refused)}; broken off: ${renderCounts(outcomes.brokenOff)}`],
-    ["Discord", `${replies.asked} questions: ${replies.answered} answered, ${replies.excused} excused`],
+    [
+      "Discord",
+      `${replies.asked} questions: ${replies.answered} answered, ${replies.excused} excused, ${replies.hushed} hushed`,
+    ],
     ["", `${replies.lost.length} lost, ${replies.doubled.length} doubled`],
     ["usage", `${usage.rows} rows, ${usage.answered} answers, ${usage.unshared + usage.unknown} not in both tables`],
     ["memory", renderMemory(chaos)],

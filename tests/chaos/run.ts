@@ -16,8 +16,8 @@ export interface ChaosOptions {
   readonly seed: number;
   /** Ends everything. */
   readonly signal: AbortSignal;
-  /** Is told what begins to break. */
-  readonly onFault?: (name: string) => void;
+  /** Is told what begins to break, and what is waited for. */
+  readonly tell?: (what: string) => void;
 }
 
 /** What happened. */
@@ -80,7 +80,7 @@ async function play(world: ChaosWorld, options: Omit<ChaosOptions, "signal">): P
 /** The load and the faults. */
 async function rage(
   world: ChaosWorld,
-  { seconds, seed, onFault = () => {} }: Omit<ChaosOptions, "signal">,
+  { seconds, seed, tell = () => {} }: Omit<ChaosOptions, "signal">,
 ): Promise<Pick<Chaos, "injected" | "outcomes" | "replies" | "memory">> {
   const { served: { origin, program }, discord } = world;
   const over = new AbortController();
@@ -88,7 +88,7 @@ async function rage(
   const memory: Sample[] = [];
   const note = (name: string) => {
     injected[name] = (injected[name] ?? 0) + 1;
-    onFault(name);
+    tell(name);
   };
   const inject = (faults: readonly Fault[], nth: number) => {
     const random = createRandom(seed + nth);
@@ -104,11 +104,15 @@ async function rage(
   ]);
   await Promise.race([pause(seconds * 1000, over.signal), work]); // which ends early only by failing
   over.abort();
+  tell("the load is over, everything is mended; waiting for the last answers, and for what is held to be let go");
   const [outcomes, replies] = await work;
   return { injected, outcomes, replies, memory };
 }
 
-/** A little of everything, every provider in turn, so that what is kept for good is there before the first count. */
+/**
+ * A little of everything, every provider in turn, so that what is kept for good is there before the first count. One
+ * always answers: where nobody can, the bot says so once and then keeps quiet for minutes.
+ */
 async function warmUp({ served: { origin }, discord, providers }: ChaosWorld, seed: number): Promise<void> {
   const over = new AbortController();
   const load = Promise.all([
@@ -117,7 +121,7 @@ async function warmUp({ served: { origin }, discord, providers }: ChaosWorld, se
   ]);
   for (const provider of providers) {
     await Promise.race([pause(WARM_UP_MS / providers.length, over.signal), load]);
-    await provider.down();
+    if (provider !== providers.at(-1)) await provider.down();
   }
   for (const provider of providers) await provider.up();
   over.abort();

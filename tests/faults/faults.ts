@@ -3,7 +3,7 @@
  */
 import { EXIT } from "../../src/core/errors.ts";
 import { Progress } from "../../src/cli/progress.ts";
-import { parseOptions, runTask, unlessAborted } from "../support/task.ts";
+import { createRunFolder, parseOptions, runTask, unlessAborted } from "../support/task.ts";
 import { renderReport, runCatalogue } from "./report.ts";
 import { FAST, FULL } from "./scenario.ts";
 import { provideKeys } from "./world.ts";
@@ -38,13 +38,6 @@ async function run(args: readonly string[], signal: AbortSignal): Promise<number
     console.error(`\n${results.length - failed.length} of ${results.length} as they should be`);
     return failed.length === 0 ? EXIT.ok : EXIT.internal;
   });
-}
-
-/** Holds whatever the run writes, and takes it along, also when somebody ends the run. */
-function createRunFolder(): Disposable {
-  const folder = Deno.makeTempDirSync({ prefix: "django-agent-" });
-  for (const name of ["TMPDIR", "TMP", "TEMP"]) Deno.env.set(name, folder);
-  return { [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }) };
 }
 
 if (import.meta.main) Deno.exit(await runTask({ name: "faults", help: HELP, run }, Deno.args));

@@ -13,13 +13,14 @@ import { runSoak } from "./run.ts";
 const MESSAGES = 1_000_000;
 const REQUESTS = 200_000;
 const MOST = 100_000_000;
+const LEAST = 1000;
 const HELP = `Usage: deno task soak [--messages N] [--requests N]
 
 Sends ${MESSAGES.toLocaleString("en")} messages on a fake Discord and ${REQUESTS.toLocaleString("en")} requests to /v1
 through the program, over fake models, and says whether it grows or loses anything.
 
-  --messages N   0 to ${MOST} messages
-  --requests N   0 to ${MOST} requests
+  --messages N   ${LEAST} to ${MOST} messages, or 0
+  --requests N   ${LEAST} to ${MOST} requests, or 0
 
 Memory may grow by ${BOUNDS.growthMb} MB over the second half: what the benchmark grants the bot (${MEMORY_RISE_MB.bot}) and serve (${MEMORY_RISE_MB.serve}). A short run
 ends while the heap is still filling, and is found to grow. The whole takes five to ten minutes on two cores.
@@ -38,6 +39,9 @@ function readArguments(args: readonly string[]): Amounts {
   const messages = wholeNumber("--messages", given.messages, MOST);
   const requests = wholeNumber("--requests", given.requests, MOST);
   if (messages + requests === 0) throw usageError("without messages and requests there is nothing to do");
+  for (const [option, amount] of [["--messages", messages], ["--requests", requests]] as const) {
+    if (amount > 0 && amount < LEAST) throw usageError(`${option} takes 0, or ${LEAST} at least: fewer tell nothing`);
+  }
   return { messages, requests };
 }
 

@@ -94,6 +94,7 @@ Deno.test("deno task soak refuses what it cannot do, and says what is wrong", as
     [["--requests=-1"], /--requests takes a whole number/],
     [["--requests"], /option '--requests.*' argument missing/],
     [["--messages", "999999999"], /not "999999999"/],
+    [["--requests", "999"], /--requests takes 0, or 1000 at least/],
     [["--hours", "2"], /unknown option '--hours'/],
     [["--messages", "0", "--requests", "0"], /there is nothing to do/],
   ];

@@ -1,7 +1,8 @@
 /** What the tasks of the tests have in common: a command line, a help, and an end that leaves nothing behind. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { usageError } from "../../src/cli/usage_error.ts";
-import { AgentError, EXIT } from "../../src/core/errors.ts";
+import { AgentError, EXIT, withRemedy } from "../../src/core/errors.ts";
+import { childrenOf } from "./processes.ts";
 
 type OptionsConfig = NonNullable<ParseArgsConfig["options"]>;
 
@@ -40,20 +41,57 @@ export async function runTask({ name, help, run }: Task, args: readonly string[]
     return EXIT.ok;
   }
   const stopping = new AbortController();
-  const stop = () => stopping.abort();
-  // Windows knows no SIGTERM.
-  const signals = Deno.build.os === "windows" ? ["SIGINT"] as const : ["SIGINT", "SIGTERM"] as const;
-  for (const signal of signals) Deno.addSignalListener(signal, stop);
+  let interrupted: number | undefined;
+  const stops = Object.entries(INTERRUPTED).map(([signal, code]) => {
+    const stop = () => {
+      interrupted ??= code;
+      stopping.abort();
+    };
+    return { signal: signal as keyof typeof INTERRUPTED, stop };
+  });
+  for (const { signal, stop } of stops) Deno.addSignalListener(signal, stop);
   try {
     return await run(args, stopping.signal);
   } catch (error) {
-    if (stopping.signal.aborted) return EXIT.interrupted;
-    if (!(error instanceof AgentError)) throw error;
-    console.error(`error: ${error.message}`);
-    console.error(`→ ${error.remedy ?? `See: deno task ${name} --help`}`);
-    return error.exitCode;
+    if (interrupted !== undefined) return interrupted;
+    return tellFailure(error, name);
   } finally {
-    for (const signal of signals) Deno.removeSignalListener(signal, stop);
+    for (const { signal, stop } of stops) Deno.removeSignalListener(signal, stop);
+  }
+}
+
+/** Exit codes as a shell expects them. Windows knows no SIGTERM. */
+const INTERRUPTED = { SIGINT: 130, ...(Deno.build.os !== "windows" && { SIGTERM: 143 }) } as const;
+
+/** A full disk or a missing folder is nobody's fault here; anything else keeps its stack. */
+function tellFailure(error: unknown, name: string): number {
+  if (error instanceof AgentError) {
+    console.error(`error: ${withRemedy(error.message, error.remedy ?? `See: deno task ${name} --help`)}`);
+    return error.exitCode;
+  }
+  const isOfSystem = error instanceof Error && Object.values(Deno.errors).some((kind) => error instanceof kind);
+  if (!isOfSystem) throw error;
+  console.error(`error: ${name} cannot go on: ${error.message}`);
+  return EXIT.internal;
+}
+
+/** A folder that holds whatever this process and those it starts write to the system's place for temporary files. */
+export function createRunFolder(): Disposable {
+  const folder = Deno.makeTempDirSync({ prefix: "django-agent-" });
+  Deno.chmodSync(folder, 0o755); // PostgreSQL runs as nobody
+  for (const name of ["TMPDIR", "TMP", "TEMP"]) Deno.env.set(name, folder);
+  return { [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }) };
+}
+
+/** Ends everything that this process has started, and what that has started. For a run that cannot be unwound. */
+export function endChildren(pid = Deno.pid): void {
+  for (const child of childrenOf(pid)) {
+    endChildren(child);
+    try {
+      Deno.kill(child, "SIGKILL");
+    } catch {
+      // It has ended by itself.
+    }
   }
 }
 
