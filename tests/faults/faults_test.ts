@@ -96,5 +96,5 @@ Deno.test("deno task faults refuses an option it does not know", async () => {
     env: { NO_COLOR: "1" },
   }).output();
   assert.equal(code, 64);
-  assert.match(new TextDecoder().decode(stderr), /^error: unknown option '--fulll'\n→ Add --help/);
+  assert.match(new TextDecoder().decode(stderr), /^error: unknown option '--fulll' → Add --help/);
 });
