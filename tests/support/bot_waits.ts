@@ -16,12 +16,19 @@ export async function untilBotReady(discord: FakeGateway, guilds = 1): Promise<v
   await until(() => discord.received(OP.members).length >= guilds && discord.rest.commands.size === COMMANDS);
 }
 
-/** Resolves when the bot has read everything that was sent. @throws Error when it does not for a minute */
+/** Numbers of events that no other event has. */
+let lastMark = 2 ** 52;
+
+/**
+ * Resolves when the bot has read everything that was sent. A heartbeat names the last event before it: one that comes by
+ * itself meanwhile is none of those that are waited for. @throws Error when the bot does not get there for a minute
+ */
 export async function untilRead(discord: FakeGateway): Promise<void> {
-  const before = discord.received(OP.heartbeat).length;
+  const mark = ++lastMark;
+  const isThere = () => Number(discord.received(OP.heartbeat).at(-1)?.d) === mark;
   const patientUntil = performance.now() + PATIENCE_MS;
+  discord.sendRaw(JSON.stringify({ op: 0, t: "NOTHING_THAT_A_BOT_KNOWS", s: mark, d: {} }));
   discord.send(OP.heartbeat, null); // Discord's way of asking for a heartbeat at once
-  await until(() => discord.received(OP.heartbeat).length > before || performance.now() > patientUntil);
-  if (discord.received(OP.heartbeat).length > before) return;
-  throw new Error(`The bot has read nothing for ${PATIENCE_MS / 1000} s`);
+  await until(() => isThere() || performance.now() > patientUntil);
+  if (!isThere()) throw new Error(`The bot has read nothing for ${PATIENCE_MS / 1000} s`);
 }
