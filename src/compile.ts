@@ -6,6 +6,8 @@
  * by asking for its own permissions when it runs. A host of the local network is added by the option for what is there.
  */
 
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import project from "../deno.json" with { type: "json" };
 import { usageError } from "./cli/usage_error.ts";
@@ -165,7 +167,7 @@ function describeOutside(host: string): string {
  */
 function requireFile(output: string | undefined): void {
   if (output === undefined) return;
-  const path = new URL(output, ROOT);
+  const path = resolve(fileURLToPath(ROOT), output); // a path may hold what means something else in a URL
   try {
     if (Deno.statSync(path).isFile) return;
   } catch (error) {

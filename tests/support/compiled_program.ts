@@ -57,7 +57,7 @@ export async function buildProgram(flags: readonly string[]): Promise<Built> {
     const checkout = `${folder}/checkout-of-somebody`;
     await copyProject(checkout);
     await Deno.writeTextFile(`${checkout}/.env`, `${VARIABLE_IN_FILE}=${SECRET_IN_FILE}\n`);
-    const binary = `${folder}/django-agent`;
+    const binary = `${folder}/#django-agent 100%`; // what means something else in a URL
     const runtime = await findRuntime();
     const env = { ...SECRETS, OTEL_DENO: "true", ...(runtime !== undefined && { DENORT_BIN: runtime }) };
     const { code, stderr } = await runCompile([...flags, "-o", binary], { cwd: checkout, env });
